@@ -1,0 +1,41 @@
+"""A finding: one field's value as one source stated it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from enrichment.domain.subjects import Kind
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """What a source's reply says about one field.
+
+    confidence: 0 to 1, how sure the source and the match behind it are.
+    about: None for the subject that was asked about; PERFORMER or ALBUM where a reply about a track (or album) also
+        states something of its performer (or album). `title` about an ALBUM names the album, so that it can be created.
+    reason: why this reply was taken for this subject, in words a person can check.
+    """
+
+    field: str
+    value: Any
+    confidence: float
+    about: Kind | None = None
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Statement:
+    """A finding as it is kept: with its source and the moment the source said it."""
+
+    field: str
+    value: Any
+    confidence: float
+    source: str
+    stated_at: datetime
+    reason: str = ""
+    locked: bool = False

@@ -1,0 +1,111 @@
+"""What a source declares: its budget, its questions and its terms."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from math import inf
+from typing import Any
+
+from enrichment.domain.subjects import Kind
+
+Keys = Mapping[str, Any]
+"""What is known of a lookup's subject, by field name: `artist_name`, `title`, `isrc`, `musicbrainz_id`, `duration_ms` …
+What is known of a track's or album's performer or album has a prefix: `performer.musicbrainz_id`, `album.deezer_id`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Limit:
+    """At most `calls` in any `seconds`, reached in bursts of at most `burst`.
+
+    Kept by a GCRA, which lets `burst + rate × w` calls through in a window w; for an upstream that counts N per W
+    choose burst and calls so that burst + calls × W / seconds <= N.
+    """
+
+    calls: float
+    seconds: float
+    burst: float = 1.0
+
+    @property
+    def rate(self) -> float:
+        """Calls per second."""
+        return self.calls / self.seconds
+
+
+@dataclass(frozen=True, slots=True)
+class Budget:
+    """What we allow ourselves at a source: 0.90 to 0.95 of what it documents, so that jitter never crosses its limit.
+
+    per_day: calls in any 24 hours, counted in PostgreSQL; None where the upstream has no day quota.
+    """
+
+    limits: tuple[Limit, ...]
+    concurrency: int = 8
+    per_day: int | None = None
+
+    @property
+    def rate(self) -> float:
+        """Permitted calls per second: the tightest of the short limits."""
+        return min((limit.rate for limit in self.limits), default=inf)
+
+    def faster(self, factor: float) -> Budget:
+        """The same budget in a world that runs `factor` times as fast (LINERNOTES_SPEED)."""
+        limits = tuple(Limit(limit.calls * factor, limit.seconds, limit.burst) for limit in self.limits)
+        day = None if self.per_day is None else round(self.per_day * factor)
+        return Budget(limits, self.concurrency, day)
+
+
+def _alone(_keys: Keys) -> str:
+    return ""
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """One kind of call: what it needs to know, what it can tell, how many subjects share one call.
+
+    name: as it stands in lookups and metrics, without the source ("lookup", "metadata", "artist").
+    needs: keys that must be known. uses: keys that help (to verify a match), sent along where known.
+    gives: fields it may find, of this kind; fields it may find of the parent carry the prefix `performer.` or `album.`.
+    batch: how many lookups fit one call. batch_by: lookups share a call only where this gives the same text
+        (the artist's name where one search serves several titles of one artist).
+    calls: cost of one full call, in calls; a source whose calls are dear to us (a day quota) says more than 1.
+    requires: names of the secrets without which it cannot be asked.
+    """
+
+    name: str
+    kind: Kind
+    needs: tuple[str, ...]
+    gives: frozenset[str]
+    uses: tuple[str, ...] = ()
+    batch: int = 1
+    batch_by: Callable[[Keys], str] = _alone
+    calls: float = 1.0
+    requires: tuple[str, ...] = ()
+
+    @property
+    def cost(self) -> float:
+        """Calls per lookup in a full batch."""
+        return self.calls / self.batch
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """What the upstream's operator asks of those who use its data."""
+
+    attribution: str
+    url: str
+    licence: str = ""
+    commercial: bool = True
+    keep_seconds: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Freshness:
+    """Days a finding of this source counts as fresh: by field, else `days` (7 to 90)."""
+
+    days: float = 30.0
+    by_field: Mapping[str, float] = field(default_factory=dict)
+
+    def days_of(self, name: str) -> float:
+        """Days that a finding of this field stays fresh."""
+        return self.by_field.get(name, self.days)
