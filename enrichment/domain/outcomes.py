@@ -1,12 +1,12 @@
 """What a call can come to, named by the next move.
 
-    a reply ──judge──> Verdict ──OUTCOME_OF──> Outcome ──settle──> the lookup's next state
+a reply ──judge──> Verdict ──OUTCOME_OF──> Outcome ──settle──> the lookup's next state
 
-    found, nothing_found   an answer; the lookup has ended
-    try_later              wait 15, 60, 300 s, then a dead letter; counts an attempt
-    over_budget            we chose to wait; costs no attempt
-    refused                no until a person acts; stops the source, dead letter
-    unreadable             an answer in a shape we do not know; dead letter
+found, nothing_found   an answer; the lookup has ended
+try_later              wait 15, 60, 300 s, then a dead letter; counts an attempt
+over_budget            we chose to wait; costs no attempt
+refused                no until a person acts; stops the source, dead letter
+unreadable             an answer in a shape we do not know; dead letter
 """
 
 from __future__ import annotations

@@ -70,6 +70,7 @@ class Question:
         (the artist's name where one search serves several titles of one artist).
     calls: cost of one full call, in calls; a source whose calls are dear to us (a day quota) says more than 1.
     requires: names of the secrets without which it cannot be asked.
+    blocking: False where nobody waits for the answer (a picture's download): a subject ends without it.
     """
 
     name: str
@@ -81,6 +82,7 @@ class Question:
     batch_by: Callable[[Keys], str] = _alone
     calls: float = 1.0
     requires: tuple[str, ...] = ()
+    blocking: bool = True
 
     @property
     def cost(self) -> float:

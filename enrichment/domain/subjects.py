@@ -79,6 +79,7 @@ FIELDS: dict[Kind, dict[str, Field]] = {
         Field("popularity", int),
         Field("followers", int),
         Field("images", list, "list"),
+        Field("artwork", dict, "map"),
         Field("genres", list, "list"),
         Field("aliases", list, "list"),
         Field("external_urls", dict, "map"),
@@ -89,13 +90,15 @@ FIELDS: dict[Kind, dict[str, Field]] = {
         *_text("temporary_artwork_url"),
         Field("popularity", int),
         Field("images", list, "list"),
+        Field("artwork", dict, "map"),
         Field("genres", list, "list"),
         Field("tracklist", list, "list"),
         Field("external_urls", dict, "map"),
     ),
 }
 """Every field by kind, with the names of the public contract. Scalars are columns of the subject's table; lists and
-maps live in its `metadata` column."""
+maps live in its `metadata` column. `artwork` is the picture we downloaded and checked: `url`, `width`, `height`,
+`format`, `bytes`, `sha256`."""
 
 NAMES: dict[Kind, tuple[str, ...]] = {
     Kind.TRACK: ("artist_name", "title"),

@@ -1,8 +1,8 @@
 """What every source is made of. A source never sleeps, retries, caches or limits itself: the wire does.
 
-    Source.client(line)        once per process: the upstream's client library, put on the wire by the line's transports
-    Source.ask(question, …)    one batch of lookups of one question, one call (redirects and token refreshes aside)
-    Source.judge(reply)        is this reply an answer, or which kind of refusal?
+Source.client(line)        once per process: the upstream's client library, put on the wire by the line's transports
+Source.ask(question, …)    one batch of lookups of one question, one call (redirects and token refreshes aside)
+Source.judge(reply)        is this reply an answer, or which kind of refusal?
 """
 
 from __future__ import annotations
@@ -108,22 +108,28 @@ class Site:
 class Source(ABC, Generic[C]):
     """One upstream. Subclass, fill in the declarations, implement `client` and `ask`.
 
-    documented: the limits as the upstream documents them, for the console and the simulator's witness.
-    budget: what we allow ourselves of that.
-    max_seconds: a call's whole deadline.
-    trust: how much a finding of this source weighs against others, used where a source states no confidence itself.
+    budget: what we allow ourselves of what the upstream permits.
+    questions: a class attribute, or set in __init__ where they depend on an option.
+    sites: further hosts of the same upstream, by name; they share its budget.
+    max_seconds: a call's whole deadline. cache_seconds: how long a reply may be used again.
     """
 
     name: ClassVar[str]
     url: ClassVar[str]
     budget: ClassVar[Budget]
-    questions: ClassVar[tuple[Question, ...]]
+    questions: tuple[Question, ...]
     terms: ClassVar[Terms]
     freshness: ClassVar[Freshness] = Freshness()
     secrets: ClassVar[tuple[str, ...]] = ()
     sites: ClassVar[tuple[Site, ...]] = ()
     max_seconds: ClassVar[float] = 10.0
     cache_seconds: ClassVar[float] = 24 * 3600.0
+
+    def __init__(self, options: Mapping[str, str] | None = None) -> None:
+        """options: what the operator set for this source beyond the common settings, as `LINERNOTES_<SOURCE>_<OPTION>`,
+        by lower-case option name (`mode` for `LINERNOTES_SPOTIFY_MODE`).
+        """
+        self.options: Mapping[str, str] = options or {}
 
     @abstractmethod
     def client(self, line: Line) -> C:
@@ -170,7 +176,7 @@ def judge_http(reply: Reply) -> Judgement:
 
 
 def retry_after(reply: Reply) -> float | None:
-    """Seconds to wait by the reply's Retry-After (RFC 9110, 10.2.3: seconds or a date), None where it has no usable one."""
+    """Seconds to wait by the reply's Retry-After (RFC 9110, 10.2.3: seconds or a date), None if it has no usable one."""
     text = reply.headers.get("retry-after", "").strip()
     if not text:
         return None
