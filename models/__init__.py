@@ -1,0 +1,32 @@
+"""The tables, one module per subject. Import from here: a table missing from this list is missing from migrations."""
+
+from models.base import Base
+from models.dead_letters import DeadLetter
+from models.events import Event, EventPerformer
+from models.findings import FindingRow
+from models.fleet import QuotaHour, SourceState, WorkerRow
+from models.lookups import OPEN_STATES, LookupRow, LookupState, SettleRow
+from models.status import EnrichmentStatus, Replan
+from models.subjects import TABLES, Album, Performer, Track, column_of
+
+__all__ = [
+    "OPEN_STATES",
+    "TABLES",
+    "Album",
+    "Base",
+    "DeadLetter",
+    "EnrichmentStatus",
+    "Event",
+    "EventPerformer",
+    "FindingRow",
+    "LookupRow",
+    "LookupState",
+    "Performer",
+    "QuotaHour",
+    "Replan",
+    "SettleRow",
+    "SourceState",
+    "Track",
+    "WorkerRow",
+    "column_of",
+]

@@ -47,6 +47,8 @@ class Verdict(StrEnum):
     """Key refused, banned, endpoint removed: stays no until a person acts."""
     BAD_REQUEST = "bad_request"
     """The upstream does not accept this request: a batch is split, a lone one is a dead letter."""
+    UNREADABLE = "unreadable"
+    """An answer in a shape we do not know."""
     BLOCKED = "blocked"
     """We did not send it: the source was paused or out of budget at the moment of writing."""
 
@@ -59,6 +61,7 @@ OUTCOME_OF: dict[Verdict, Outcome] = {
     Verdict.FAILING: Outcome.TRY_LATER,
     Verdict.REFUSED: Outcome.REFUSED,
     Verdict.BAD_REQUEST: Outcome.UNREADABLE,
+    Verdict.UNREADABLE: Outcome.UNREADABLE,
 }
 
 

@@ -59,7 +59,7 @@ def _alone(_keys: Keys) -> str:
     return ""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Question:
     """One kind of call: what it needs to know, what it can tell, how many subjects share one call.
 

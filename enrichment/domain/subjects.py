@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
+from math import isfinite
 from typing import Any, Literal
 
 
@@ -100,6 +101,61 @@ FIELDS: dict[Kind, dict[str, Field]] = {
 maps live in its `metadata` column. `artwork` is the picture we downloaded and checked: `url`, `width`, `height`,
 `format`, `bytes`, `sha256`."""
 
+WANTED: dict[Kind, frozenset[str]] = {
+    Kind.TRACK: frozenset(
+        {
+            "isrc",
+            "spotify_id",
+            "musicbrainz_id",
+            "duration_ms",
+            "bpm",
+            "key",
+            "genres",
+            "release_date",
+            "popularity",
+            "label",
+            "artwork_url",
+        }
+    ),
+    Kind.PERFORMER: frozenset(
+        {
+            "musicbrainz_id",
+            "spotify_id",
+            "image_url",
+            "country",
+            "country_code",
+            "genres",
+            "popularity",
+            "followers",
+            "external_urls",
+        }
+    ),
+    Kind.ALBUM: frozenset(
+        {
+            "musicbrainz_release_id",
+            "musicbrainz_release_group_id",
+            "cover_art_url",
+            "label",
+            "release_date",
+            "barcode",
+            "genres",
+        }
+    ),
+}
+"""What is looked for where a request does not say."""
+
+INHERITED: dict[Kind, dict[str, tuple[Kind, str]]] = {
+    Kind.TRACK: {
+        "artwork_url": (Kind.ALBUM, "cover_art_url"),
+        "temporary_artwork_url": (Kind.ALBUM, "temporary_artwork_url"),
+        "label": (Kind.ALBUM, "label"),
+        "genres": (Kind.PERFORMER, "genres"),
+    },
+    Kind.ALBUM: {},
+    Kind.PERFORMER: {},
+}
+"""Fields that a subject has from its album or performer where it has none of its own."""
+
 NAMES: dict[Kind, tuple[str, ...]] = {
     Kind.TRACK: ("artist_name", "title"),
     Kind.PERFORMER: ("name",),
@@ -131,6 +187,6 @@ def _number(wanted: type, value: Any) -> int | float | None:
         number = float(value)
     except (TypeError, ValueError):
         return None
-    if number != number or number in (float("inf"), float("-inf")):
+    if not isfinite(number):
         return None
     return round(number) if wanted is int else number

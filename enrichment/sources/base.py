@@ -176,7 +176,7 @@ def judge_http(reply: Reply) -> Judgement:
 
 
 def retry_after(reply: Reply) -> float | None:
-    """Seconds to wait by the reply's Retry-After (RFC 9110, 10.2.3: seconds or a date), None if it has no usable one."""
+    """Seconds to wait by the reply's Retry-After (RFC 9110, 10.2.3: seconds or a date), or None."""
     text = reply.headers.get("retry-after", "").strip()
     if not text:
         return None

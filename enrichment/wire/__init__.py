@@ -1,0 +1,1 @@
+"""The one place where requests leave and replies are judged: turn, cache, breaker, deadline, transports."""

@@ -1,0 +1,260 @@
+"""plan(): from what is known and wanted, the lookups that come next. A waterfall is this function stopping.
+
+All that can be asked about a subject is one graph: questions lead from keys to fields, and fields are keys of further
+questions. What is known of a track's performer and album, and what can be asked about them, is in the same graph under
+the prefixes `performer.` and `album.`. The cost of a field is the cheapest way to it, in calls.
+
+    critical      every useful source at once                              for latency
+    default       the first step of the cheapest way to each missing field
+    low_priority  of those steps only the cheapest, then plan again        for calls
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from math import inf
+
+from enrichment.domain.questions import Question
+from enrichment.domain.subjects import INHERITED, Kind, Lane
+
+PARENTS: dict[Kind, tuple[Kind, ...]] = {
+    Kind.TRACK: (Kind.PERFORMER, Kind.ALBUM),
+    Kind.ALBUM: (),
+    Kind.PERFORMER: (),
+}
+"""Whose questions are asked on behalf of a subject of this kind."""
+
+
+def prefixed(about: Kind | None, name: str) -> str:
+    """The name of a field or key in the graph; what is about a performer already has its prefix."""
+    return name if about is None or "." in name else f"{about}.{name}"
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """A question of a source about the subject itself (about is None), its performer or its album."""
+
+    source: str
+    question: Question
+    about: Kind | None = None
+
+    @property
+    def needs(self) -> frozenset[str]:
+        """Names in the graph."""
+        return frozenset(prefixed(self.about, need) for need in self.question.needs)
+
+    @property
+    def gives(self) -> frozenset[str]:
+        """Names in the graph."""
+        return frozenset(prefixed(self.about, name) for name in self.question.gives)
+
+
+class Steps:
+    """Every step there is for a kind of subject, in order of preference within a source."""
+
+    def __init__(self, questions: Iterable[tuple[str, Question]]) -> None:
+        """questions: (source, question) of every source whose secrets are there."""
+        pairs = tuple(questions)
+        self._by_kind = {
+            kind: tuple(
+                Step(source, question, about)
+                for about in (None, *PARENTS[kind])
+                for source, question in pairs
+                if question.kind == (about or kind) and question.blocking
+            )
+            for kind in Kind
+        }
+
+        self._named = {
+            kind: {(step.source, step.question.name, step.about): step for step in steps}
+            for kind, steps in self._by_kind.items()
+        }
+
+    def of(self, kind: Kind) -> tuple[Step, ...]:
+        """The steps that may be planned for a subject of this kind."""
+        return self._by_kind[kind]
+
+    def named(self, kind: Kind, source: str, question: str, about: Kind | None = None) -> Step | None:
+        """The step of this name, or None where it is no longer asked."""
+        return self._named[kind].get((source, question, about))
+
+
+@dataclass(frozen=True, slots=True)
+class Situation:
+    """What plan() looks at. All names are names in the graph.
+
+    known: keys whose values are known, fresh or not. satisfied: fields known and fresh enough for this request.
+    wanted: fields of the subject. open: steps being asked now. spent: steps answered, or failed for this request.
+    unavailable: sources that are stopped or paused for long.
+    """
+
+    kind: Kind
+    lane: Lane
+    known: frozenset[str]
+    satisfied: frozenset[str]
+    wanted: frozenset[str]
+    open: frozenset[Step] = frozenset()
+    spent: frozenset[Step] = frozenset()
+    unavailable: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """steps: to be asked now. deferred: useful, but only once their source is back."""
+
+    steps: tuple[Step, ...] = ()
+    deferred: tuple[Step, ...] = ()
+
+
+@lru_cache(maxsize=4096)
+def plan(steps: tuple[Step, ...], situation: Situation) -> Plan:
+    """The lookups that come next; none where everything wanted is there or nothing more can be asked.
+
+    Pure, and remembered: in bulk most subjects are in one of a few situations.
+    """
+    missing = situation.wanted - situation.satisfied
+    if not missing:
+        return Plan()
+    at_hand = tuple(step for step in steps if step not in situation.spent)
+    reachable = tuple(step for step in at_hand if step.source not in situation.unavailable)
+    chosen = _choose(reachable, situation, missing)
+    deferred = _only_there(at_hand, reachable, situation, missing)
+    return Plan(chosen, deferred)
+
+
+def _choose(steps: tuple[Step, ...], situation: Situation, missing: frozenset[str]) -> tuple[Step, ...]:
+    ways = Ways(steps, situation)
+    cheapest = ways.first_steps(missing)
+    if situation.lane is Lane.CRITICAL:
+        useful = useful_steps(steps, situation, missing)
+        return _ordered(steps, cheapest | _one_per_source(useful, situation))
+    if situation.lane is Lane.LOW_PRIORITY:
+        if ways.waiting_for(missing):
+            return ()
+        return tuple(sorted(cheapest, key=lambda step: (step.question.cost, step.source, step.question.name))[:1])
+    return _ordered(steps, cheapest)
+
+
+def _only_there(
+    steps: tuple[Step, ...], reachable: tuple[Step, ...], situation: Situation, missing: frozenset[str]
+) -> tuple[Step, ...]:
+    """First steps towards fields that only sources now away can give."""
+    if len(steps) == len(reachable):
+        return ()
+    lost = frozenset(field for field in missing if Ways(reachable, situation).cost(field) == inf)
+    first = Ways(steps, situation).first_steps(lost)
+    return _ordered(steps, frozenset(step for step in first if step.source in situation.unavailable))
+
+
+def _ordered(steps: Sequence[Step], chosen: frozenset[Step]) -> tuple[Step, ...]:
+    return tuple(step for step in steps if step in chosen)
+
+
+def useful_steps(steps: Sequence[Step], situation: Situation, missing: frozenset[str]) -> frozenset[Step]:
+    """The one selector: steps that can be asked now and give a missing field, or a key on the way to one."""
+    towards = set(_with_parents(situation.kind, missing))
+    useful: set[Step] = set()
+    while more := {step for step in steps if step not in useful and step.gives & towards}:
+        useful |= more
+        towards |= {need for step in more for need in step.needs if need not in situation.known}
+    return frozenset(step for step in useful if step.needs <= situation.known and step not in situation.open)
+
+
+def _one_per_source(useful: frozenset[Step], situation: Situation) -> frozenset[Step]:
+    """Of a source's useful questions about the subject itself, only the first: by id rather than by name.
+
+    What is asked about performer and album is asked the cheapest way even when in a hurry; the same source is not asked
+    twice at once for what one of its answers may hold.
+    """
+    taken: dict[str, Step] = {}
+    busy = {step.source for step in situation.open if step.about is None}
+    for step in sorted(useful, key=_preference):
+        if step.about is None and step.source not in busy:
+            taken.setdefault(step.source, step)
+    return frozenset(taken.values())
+
+
+def _preference(step: Step) -> tuple[bool, float]:
+    by_name = bool(step.needs & {"title", "name"})
+    return (by_name, step.question.cost)
+
+
+def _with_parents(kind: Kind, fields: Iterable[str]) -> Iterable[str]:
+    for field in fields:
+        yield field
+        if field in INHERITED[kind]:
+            parent, name = INHERITED[kind][field]
+            yield prefixed(parent, name)
+
+
+class Ways:
+    """The cheapest way to every field, through the questions that are left."""
+
+    def __init__(self, steps: Sequence[Step], situation: Situation) -> None:
+        self._kind = situation.kind
+        self._open = situation.open
+        self._costs: dict[str, float] = dict.fromkeys(situation.known, 0.0)
+        self._by: dict[str, Step] = {}
+        self._keys = situation.known
+        self._satisfied = situation.satisfied
+        self._settle_costs(steps)
+
+    def _settle_costs(self, steps: Sequence[Step]) -> None:
+        # Wanted fields that are known but stale must be asked for again, so knowing them does not make them free here.
+        fields: dict[str, float] = {}
+        changed = True
+        while changed:
+            changed = False
+            for step in steps:
+                way = self._price(step) + sum(min(self._costs.get(n, inf), fields.get(n, inf)) for n in step.needs)
+                for name in step.gives:
+                    if way < fields.get(name, inf):
+                        fields[name] = way
+                        self._by[name] = step
+                        changed = True
+        self._fields = fields
+
+    def _price(self, step: Step) -> float:
+        return 0.0 if step in self._open else step.question.cost
+
+    def cost(self, field: str) -> float:
+        """Calls to this field by the cheapest way, from the subject or from its parents."""
+        return min((self._fields.get(name, inf) for name in _with_parents(self._kind, (field,))), default=inf)
+
+    def first_steps(self, missing: Iterable[str]) -> frozenset[Step]:
+        """What can be asked now on the cheapest ways to these fields; nothing where an open question leads there."""
+        found: set[Step] = set()
+        for field in missing:
+            self._walk(field, found.add)
+        return frozenset(found)
+
+    def waiting_for(self, missing: Iterable[str]) -> bool:
+        """Does the cheapest way to any of these fields begin with a question that is open?"""
+        return any(self._walk(field, lambda _step: None) for field in missing)
+
+    def _walk(self, field: str, take: Callable[[Step], object]) -> bool:
+        """Follow the way back to where it can start. True where it starts with an open question."""
+        names = [name for name in _with_parents(self._kind, (field,)) if name in self._by]
+        if not names:
+            return False
+        step = self._by[min(names, key=lambda name: self._fields[name])]
+        if step in self._open:
+            return True
+        unknown = [need for need in step.needs if need not in self._keys]
+        if not unknown:
+            take(step)
+            return False
+        return any(self._walk(need, take) for need in unknown)
+
+
+def strategy_of(lane: Lane, *, background: bool) -> Lane:
+    """A background refresh saves calls whatever lane asks for it."""
+    return Lane.LOW_PRIORITY if background else lane
+
+
+def wanted_known(known: Mapping[str, object], wanted: Iterable[str]) -> float:
+    """Share of the wanted fields that are known, 0 to 1: the completeness score."""
+    names = tuple(wanted)
+    return sum(1 for name in names if known.get(name) is not None) / len(names) if names else 1.0

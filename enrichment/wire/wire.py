@@ -1,0 +1,281 @@
+"""The wire: every request of every client library leaves here, once, with a turn, within its deadline, and is judged.
+
+    Wire.ask(source, question, asks, turn)
+        client library -> transports -> Line.send -> the call that is under way in this thread
+            cache -> turn (use) -> day quota -> HTTP, redirects -> judge
+
+What the call came to is remembered here, whatever the library makes of it.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass, field
+from datetime import datetime
+from threading import Lock
+from typing import Any
+from urllib.parse import urljoin, urlsplit
+
+import httpx
+import httpx2
+import requests
+
+from enrichment.domain.outcomes import ANSWER, Answer, Judgement, Verdict
+from enrichment.domain.questions import Question
+from enrichment.sources.base import USER_AGENT, Ask, NoAnswer, Reply, Source
+from enrichment.wire import transports
+from enrichment.wire.cache import Cache
+from enrichment.wire.limiter import Limiter, Turn
+
+LARGEST_BODY = 20_000_000
+CONNECT_SECONDS = 3.0
+REDIRECTS = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a source is and what opens it. sites: base URLs of its other hosts. secrets: never shown, see __repr__."""
+
+    url: str
+    sites: Mapping[str, str] = field(default_factory=dict)
+    secrets: Mapping[str, str] = field(default_factory=dict, repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """What a call came to. answers: one per ask, where the judgement is ANSWER. excerpt: of the reply, for people.
+
+    calls: requests that reached the upstream. seconds: what they took.
+    """
+
+    judgement: Judgement
+    answers: tuple[Answer, ...] = ()
+    excerpt: str = ""
+    calls: int = 0
+    hits: int = 0
+    seconds: float = 0.0
+
+
+@dataclass(slots=True)
+class Call:
+    """One call under way: its turn, its deadline, and what has come of it."""
+
+    source: Source[Any]
+    turn: Turn
+    deadline: float
+    fresh_after: datetime | None
+    refusal: NoAnswer | None = None
+    last: Reply | None = None
+    calls: int = 0
+    hits: int = 0
+    seconds: float = 0.0
+    to_keep: list[tuple[str, Reply]] = field(default_factory=list)
+
+
+_under_way: ContextVar[Call] = ContextVar("call under way")
+
+
+class Wire:
+    """All sources' lines. Thread-safe; one per process."""
+
+    def __init__(
+        self,
+        sources: Mapping[str, Source[Any]],
+        places: Mapping[str, Place],
+        limiter: Limiter,
+        cache: Cache,
+        http: httpx.Client,
+        *,
+        spend_day: Callable[[str], float | None],
+        sleep: Callable[[float], object] = time.sleep,
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """spend_day: takes one call of a source's day quota; seconds until there is one again where it is used up."""
+        self._sources = sources
+        self._places = places
+        self._limiter = limiter
+        self._cache = cache
+        self._http = http
+        self._spend_day = spend_day
+        self._sleep = sleep
+        self._monotonic = monotonic
+        self._clients: dict[str, Any] = {}
+        self._making = Lock()
+
+    def ask(
+        self, source: str, question: Question, asks: Sequence[Ask], turn: Turn, fresh_after: datetime | None = None
+    ) -> Result:
+        """One call. Never raises for what an upstream does; redis.RedisError passes."""
+        with self._call(source, turn, fresh_after) as call:
+            judgement, answers = self._answers(call, question, asks)
+        if judgement.verdict is Verdict.ANSWER:
+            for key, reply in call.to_keep:
+                self._cache.put(key, reply, call.source.cache_seconds)
+        return Result(judgement, answers, _excerpt(call), call.calls, call.hits, call.seconds)
+
+    def _answers(self, call: Call, question: Question, asks: Sequence[Ask]) -> tuple[Judgement, tuple[Answer, ...]]:
+        try:
+            answers = tuple(call.source.ask(question, asks, self.client(call.source.name)))
+        except NoAnswer as no:
+            return no.judgement, ()
+        except Exception as error:
+            # Client libraries raise whatever they like; the wire knows whether the upstream refused or was misread.
+            if call.refusal is not None:
+                return call.refusal.judgement, ()
+            if call.last is None:
+                raise
+            return Judgement(Verdict.UNREADABLE, message=f"{type(error).__name__}: {error}"[:500]), ()
+        if call.refusal is not None:
+            # Some libraries turn a refusal into an empty answer; a failure must not look like "not found".
+            return call.refusal.judgement, ()
+        if len(answers) != len(asks):
+            return Judgement(Verdict.UNREADABLE, message=f"{len(answers)} answers to {len(asks)} lookups"), ()
+        return ANSWER, answers
+
+    def client(self, source: str) -> Any:
+        """The source's client, made at first use."""
+        if source not in self._clients:
+            with self._making:
+                if source not in self._clients:
+                    self._clients[source] = self._sources[source].client(_WireLine(self, source))
+        return self._clients[source]
+
+    @contextmanager
+    def _call(self, source: str, turn: Turn, fresh_after: datetime | None) -> Iterator[Call]:
+        declared = self._sources[source]
+        call = Call(declared, turn, self._monotonic() + declared.max_seconds, fresh_after)
+        token = _under_way.set(call)
+        try:
+            yield call
+        finally:
+            _under_way.reset(token)
+
+    def send(self, method: str, url: str, headers: Mapping[str, str], body: bytes, *, cache: bool) -> Reply:
+        """One request of the call under way, from cache or from the upstream. Raises NoAnswer for refusals."""
+        call = _under_way.get()
+        key = self._cache.key(call.source.name, method, url, body) if cache else ""
+        if cache and (kept := self._cache.get(key, call.fresh_after)):
+            call.hits += 1
+            call.last = kept
+            return kept
+        try:
+            reply = self._follow(call, method, url, headers, body)
+        except NoAnswer as no:
+            call.refusal = call.refusal or no
+            raise
+        if cache and reply.status == 200:
+            call.to_keep.append((key, reply))
+        return reply
+
+    def _follow(self, call: Call, method: str, url: str, headers: Mapping[str, str], body: bytes) -> Reply:
+        for _ in range(REDIRECTS + 1):
+            reply = self._exchange(call, method, url, headers, body)
+            location = reply.headers.get("location")
+            if reply.status not in (301, 302, 303, 307, 308) or not location:
+                break
+            target = urljoin(url, location)
+            if urlsplit(target).netloc != urlsplit(url).netloc:
+                # What opens one host is not shown to another.
+                headers = {name: value for name, value in headers.items() if name.lower() != "authorization"}
+            method, body = ("GET", b"") if reply.status == 303 else (method, body)
+            url = target
+        else:
+            raise NoAnswer(Judgement(Verdict.FAILING, message=f"more than {REDIRECTS} redirects"), reply)
+        call.last = reply
+        judgement = call.source.judge(reply)
+        if judgement.verdict is not Verdict.ANSWER:
+            raise NoAnswer(judgement, reply)
+        return reply
+
+    def _exchange(self, call: Call, method: str, url: str, headers: Mapping[str, str], body: bytes) -> Reply:
+        self._spend(call)
+        sent = {"user-agent": USER_AGENT, "accept-encoding": "gzip, deflate"} | {
+            k.lower(): v for k, v in headers.items()
+        }
+        started = self._monotonic()
+        call.calls += 1
+        try:
+            return self._read(call, method, url, sent, body)
+        except httpx.TimeoutException as error:
+            raise NoAnswer(Judgement(Verdict.FAILING, message=f"no answer in time: {type(error).__name__}")) from error
+        except (httpx.InvalidURL, httpx.UnsupportedProtocol) as error:
+            raise NoAnswer(Judgement(Verdict.BAD_REQUEST, message=f"not a URL to ask: {error}")) from error
+        except httpx.HTTPError as error:
+            raise NoAnswer(Judgement(Verdict.FAILING, message=f"{type(error).__name__}: {error}"[:300])) from error
+        finally:
+            call.seconds += self._monotonic() - started
+
+    def _read(self, call: Call, method: str, url: str, headers: Mapping[str, str], body: bytes) -> Reply:
+        left = call.deadline - self._monotonic()
+        timeout = httpx.Timeout(left, connect=min(CONNECT_SECONDS, left))
+        with self._http.stream(method, url, headers=headers, content=body or None, timeout=timeout) as response:
+            chunks, size = [], 0
+            # A read time-out is per piece: a body that drips has to be stopped by the deadline.
+            for chunk in response.iter_bytes():
+                chunks.append(chunk)
+                size += len(chunk)
+                if size > LARGEST_BODY:
+                    raise NoAnswer(Judgement(Verdict.UNREADABLE, message=f"a body of more than {LARGEST_BODY} bytes"))
+                if self._monotonic() > call.deadline:
+                    raise httpx.ReadTimeout("the body did not end in time")
+            received = {name.lower(): value for name, value in response.headers.items()}
+            return Reply(response.status_code, received, b"".join(chunks), str(response.url))
+
+    def _spend(self, call: Call) -> None:
+        """The turn is spent here, right before the request is written."""
+        while (no := self._limiter.use(call.turn)) is not None:
+            if no.paused:
+                raise NoAnswer(Judgement(Verdict.BLOCKED, no.after, "paused before the request was written"))
+            if self._monotonic() + no.after > call.deadline:
+                raise NoAnswer(Judgement(Verdict.BLOCKED, no.after, "no further turn before the deadline"))
+            self._sleep(no.after)
+        if (wait := self._spend_day(call.source.name)) is not None:
+            raise NoAnswer(Judgement(Verdict.QUOTA, wait, "our day quota is used up"))
+
+    def place(self, source: str) -> Place:
+        """Where this source is."""
+        return self._places[source]
+
+
+class _WireLine:
+    """A source's `Line`."""
+
+    def __init__(self, wire: Wire, source: str) -> None:
+        self._wire = wire
+        self._place = wire.place(source)
+
+    @property
+    def base_url(self) -> str:
+        return self._place.url
+
+    @property
+    def secrets(self) -> Mapping[str, str]:
+        return self._place.secrets
+
+    def site(self, name: str) -> str:
+        return self._place.sites[name]
+
+    def send(
+        self, method: str, url: str, *, headers: Mapping[str, str] | None = None, body: bytes = b"", cache: bool = True
+    ) -> Reply:
+        return self._wire.send(method, url, headers or {}, body, cache=cache)
+
+    def httpx_client(self) -> httpx.Client:
+        return transports.httpx_client(self.send)
+
+    def requests_session(self) -> requests.Session:
+        return transports.requests_session(self.send)
+
+    def httpx2_transport(self) -> httpx2.BaseTransport:
+        return transports.httpx2_transport(self.send)
+
+
+def _excerpt(call: Call) -> str:
+    """The beginning of the last reply, bounded, for dead letters."""
+    reply = call.refusal.reply if call.refusal is not None and call.refusal.reply is not None else call.last
+    if reply is None:
+        return ""
+    return f"HTTP {reply.status} {reply.headers.get('content-type', '')}\n{reply.text[:2000]}".replace("\x00", "")

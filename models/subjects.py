@@ -1,0 +1,116 @@
+"""Performers, albums and tracks: the merged record, its scalar fields as plain columns, the rest in `metadata`.
+
+Rows may come from other programs by plain INSERT: every column but the names has a default, and rows without an
+`enrichment_status` are picked up by the backfill.
+"""
+
+from __future__ import annotations
+
+import uuid
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import ForeignKey, Index, Uuid, func, text
+from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.orm import Mapped, mapped_column
+
+from enrichment.domain.subjects import Kind
+from models.base import EMPTY_OBJECT, Base, Now
+
+
+class Subject:
+    """Columns of all three kinds. external_id: the producer's own id for it."""
+
+    id: Mapped[uuid.UUID] = mapped_column(Uuid, primary_key=True, server_default=text("gen_random_uuid()"))
+    external_id: Mapped[str | None] = mapped_column(unique=True)
+    metadata_: Mapped[dict[str, Any]] = mapped_column("metadata", JSONB, server_default=EMPTY_OBJECT)
+    created_at: Mapped[Now]
+    updated_at: Mapped[datetime] = mapped_column(server_default=func.now())
+    enriched_at: Mapped[datetime | None]
+
+
+class Performer(Subject, Base):
+    __tablename__ = "performers"
+
+    name: Mapped[str]
+    name_key: Mapped[str | None]
+    spotify_id: Mapped[str | None] = mapped_column(index=True)
+    musicbrainz_id: Mapped[str | None] = mapped_column(index=True)
+    discogs_id: Mapped[str | None]
+    deezer_id: Mapped[str | None]
+    wikidata_id: Mapped[str | None]
+    ra_artist_id: Mapped[str | None] = mapped_column(index=True)
+    ra_artist_url: Mapped[str | None]
+    image_url: Mapped[str | None]
+    country: Mapped[str | None]
+    country_code: Mapped[str | None]
+    biography: Mapped[str | None]
+    popularity: Mapped[int | None]
+    followers: Mapped[int | None]
+
+    __table_args__ = (Index("ix_performers_name_key", "name_key"),)
+
+
+class Album(Subject, Base):
+    __tablename__ = "albums"
+
+    title: Mapped[str]
+    artist: Mapped[str]
+    title_key: Mapped[str | None]
+    artist_key: Mapped[str | None]
+    performer_id: Mapped[uuid.UUID | None] = mapped_column(ForeignKey("performers.id"), index=True)
+    musicbrainz_release_id: Mapped[str | None] = mapped_column(index=True)
+    musicbrainz_release_group_id: Mapped[str | None]
+    spotify_id: Mapped[str | None]
+    discogs_id: Mapped[str | None]
+    deezer_id: Mapped[str | None]
+    barcode: Mapped[str | None]
+    label: Mapped[str | None]
+    release_date: Mapped[str | None]
+    cover_art_url: Mapped[str | None]
+    temporary_artwork_url: Mapped[str | None]
+    popularity: Mapped[int | None]
+
+    __table_args__ = (Index("ix_albums_artist_key_title_key", "artist_key", "title_key"),)
+
+
+class Track(Subject, Base):
+    __tablename__ = "tracks"
+
+    title: Mapped[str]
+    artist: Mapped[str]
+    title_key: Mapped[str | None]
+    artist_key: Mapped[str | None]
+    performer_id: Mapped[uuid.UUID | None] = mapped_column(ForeignKey("performers.id"), index=True)
+    album_id: Mapped[uuid.UUID | None] = mapped_column(ForeignKey("albums.id"), index=True)
+    album_title: Mapped[str | None]
+    isrc: Mapped[str | None] = mapped_column(index=True)
+    spotify_id: Mapped[str | None] = mapped_column(index=True)
+    musicbrainz_id: Mapped[str | None] = mapped_column(index=True)
+    deezer_id: Mapped[str | None]
+    lastfm_url: Mapped[str | None]
+    duration_ms: Mapped[int | None]
+    bpm: Mapped[float | None]
+    key: Mapped[str | None]
+    camelot: Mapped[str | None]
+    release_date: Mapped[str | None]
+    label: Mapped[str | None]
+    artwork_url: Mapped[str | None]
+    temporary_artwork_url: Mapped[str | None]
+    popularity: Mapped[int | None]
+    explicit: Mapped[bool | None]
+
+    __table_args__ = (Index("ix_tracks_artist_key_title_key", "artist_key", "title_key"),)
+
+
+TABLES: dict[Kind, type[Performer | Album | Track]] = {
+    Kind.PERFORMER: Performer,
+    Kind.ALBUM: Album,
+    Kind.TRACK: Track,
+}
+"""In the order in which rows are locked: parents before what refers to them."""
+
+
+def column_of(field: str) -> str:
+    """The column that holds a scalar field: its own name, but for `artist_name`."""
+    return "artist" if field == "artist_name" else field
