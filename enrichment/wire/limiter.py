@@ -165,8 +165,8 @@ class Limiter:
         return NotNow(_seconds(reply[1]), paused=reply[0] == b"paused")
 
     def use(self, turn: Turn) -> NotNow | None:
-        """Right before the request is written. None: write it now. Else wait so long and ask again; or, where the source
-        is paused, do not write it.
+        """Right before the request is written. None: write it now. Else wait so long and ask again; or, where paused,
+        do not write it.
         """
         terms = self._terms(turn.source)
         again = turn.used or self._monotonic() - turn.moment > terms.stale_after

@@ -1,0 +1,180 @@
+"""Claiming: the best waiting lookups of a source, as many as share one call."""
+
+from __future__ import annotations
+
+import json
+import uuid
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, Row, text
+
+from enrichment.domain.subjects import Kind
+
+LEASE_SECONDS = 120.0
+"""A claim older than this is given back even if its worker lives: far above any call's deadline and its settling."""
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """A lookup in our hands. token: the fence: whoever does not hold it writes nothing."""
+
+    id: int
+    source: str
+    question: str
+    kind: Kind
+    subject_id: uuid.UUID
+    keys: Mapping[str, Any]
+    priority: int
+    attempts: int
+    sheds: int
+    deaths: int
+    misses: int
+    batch_limit: int | None
+    fresh_after: datetime | None
+    token: uuid.UUID
+    correlation_id: str | None
+
+
+_HEAD = """
+    SELECT id, question, batch_key, batch_limit FROM lookups
+    WHERE source = :source AND state = 'waiting' {only}
+    ORDER BY priority DESC, id LIMIT 1 FOR UPDATE SKIP LOCKED
+"""
+
+_CLAIM = """
+WITH head AS MATERIALIZED ({head}),
+size AS MATERIALIZED (
+    SELECT least(coalesce(batch_limit, 1000000), (CAST(:sizes AS jsonb) ->> question)::int) AS most FROM head
+),
+others AS MATERIALIZED (
+    SELECT l.id FROM lookups l
+    WHERE l.source = :source AND l.state = 'waiting'
+      AND l.question = (SELECT question FROM head) AND l.batch_key = (SELECT batch_key FROM head)
+      AND l.batch_limit IS NOT DISTINCT FROM (SELECT batch_limit FROM head)
+      AND l.id <> (SELECT id FROM head)
+    ORDER BY l.priority DESC, l.id
+    LIMIT (SELECT greatest(most - 1, 0) FROM size) FOR UPDATE SKIP LOCKED
+),
+batch AS MATERIALIZED (SELECT id FROM head UNION ALL SELECT id FROM others),
+noted AS (
+    UPDATE source_states SET last_claim_at = clock_timestamp()
+    WHERE source = :source AND EXISTS (SELECT FROM head)
+)
+UPDATE lookups SET state = 'claimed', claimed_at = clock_timestamp(), claimed_by = :worker, claim_token = :token,
+    claim_size = (SELECT count(*) FROM batch), lease_until = clock_timestamp() + make_interval(secs => :lease)
+WHERE id IN (SELECT id FROM batch)
+RETURNING id, source, question, kind, subject_id, keys, priority, attempts, sheds, deaths, misses, batch_limit,
+    fresh_after, claim_token, correlation_id
+"""
+
+_BEST = text(_CLAIM.format(head=_HEAD.format(only="")))
+
+# The low end of the line, its oldest first, unless a critical lookup waits.
+_LOW_END = text(
+    _CLAIM.format(
+        head=_HEAD.format(
+            only="""AND priority = (
+        SELECT CASE WHEN max(priority) = 10 THEN 10 ELSE min(priority) END
+        FROM lookups WHERE source = :source AND state = 'waiting')"""
+        )
+    )
+)
+
+
+def claim(
+    connection: Connection, source: str, sizes: Mapping[str, int], worker: uuid.UUID, *, low_end: bool = False
+) -> list[Claim]:
+    """The next batch of a source, best first; empty where nothing waits.
+
+    sizes: how many lookups share a call, by question. low_end: begin with the lowest priority, so that it stays alive.
+    """
+    rows = connection.execute(
+        _LOW_END if low_end else _BEST,
+        {
+            "source": source,
+            "sizes": json.dumps(dict(sizes)),
+            "worker": worker,
+            "token": uuid.uuid4(),
+            "lease": LEASE_SECONDS,
+        },
+    )
+    return sorted((_claim(row) for row in rows), key=lambda claim: (-claim.priority, claim.id))
+
+
+def _claim(row: Row[Any]) -> Claim:
+    return Claim(
+        id=row.id,
+        source=row.source,
+        question=row.question,
+        kind=Kind(row.kind),
+        subject_id=row.subject_id,
+        keys=row.keys,
+        priority=row.priority,
+        attempts=row.attempts,
+        sheds=row.sheds,
+        deaths=row.deaths,
+        misses=row.misses,
+        batch_limit=row.batch_limit,
+        fresh_after=row.fresh_after,
+        token=row.claim_token,
+        correlation_id=row.correlation_id,
+    )
+
+
+_GIVE_BACK = text("""
+UPDATE lookups SET state = 'waiting', claim_token = NULL, claimed_by = NULL, lease_until = NULL
+WHERE id = ANY(:ids) AND claim_token = :token AND state = 'claimed'
+""")
+
+
+def give_back(connection: Connection, claims: Sequence[Claim]) -> None:
+    """Nothing was asked: the lookups wait again at their old place, at no cost."""
+    if claims:
+        connection.execute(_GIVE_BACK, {"ids": [claim.id for claim in claims], "token": claims[0].token})
+
+
+# A worker's death under a batch halves it, since one of the batch may have killed it; only deaths under a lone lookup
+# are counted against that lookup.
+_BURY = text("""
+WITH orphans AS (
+    SELECT id FROM lookups WHERE state = 'claimed' AND claimed_by = ANY(:workers)
+    ORDER BY id FOR UPDATE SKIP LOCKED
+)
+UPDATE lookups SET state = 'waiting', claim_token = NULL, claimed_by = NULL, lease_until = NULL,
+    deaths = deaths + CASE WHEN claim_size = 1 THEN 1 ELSE 0 END,
+    batch_limit = CASE WHEN claim_size > 1 THEN greatest(1, claim_size / 2) ELSE batch_limit END
+WHERE id IN (SELECT id FROM orphans)
+RETURNING id, source, deaths
+""")
+
+_EXPIRED = text("""
+WITH expired AS (
+    SELECT id FROM lookups WHERE state = 'claimed' AND lease_until < clock_timestamp()
+    ORDER BY id LIMIT 1000 FOR UPDATE SKIP LOCKED
+)
+UPDATE lookups SET state = 'waiting', claim_token = NULL, claimed_by = NULL, lease_until = NULL
+WHERE id IN (SELECT id FROM expired) RETURNING source
+""")
+
+
+@dataclass(frozen=True, slots=True)
+class Orphan:
+    """A lookup that a dead worker held."""
+
+    id: int
+    source: str
+    deaths: int
+
+
+def return_of_the_dead(connection: Connection, workers: Iterable[uuid.UUID]) -> list[Orphan]:
+    """The claims of dead workers wait again at their old place."""
+    rows = connection.execute(_BURY, {"workers": list(workers)})
+    return [Orphan(row.id, row.source, row.deaths) for row in rows]
+
+
+def return_expired(connection: Connection) -> int:
+    """Claims whose worker lives but has given up on them (the database was away when it settled). Returns how many."""
+    return len(connection.execute(_EXPIRED).all())

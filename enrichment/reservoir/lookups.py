@@ -1,0 +1,260 @@
+"""Lookups on their way: planned, gathering, due, deferred, counted."""
+
+from __future__ import annotations
+
+import json
+import uuid
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, text
+
+from enrichment.domain.subjects import Kind
+
+GATHER_SECONDS = 30.0
+"""How long a low_priority lookup waits for its batch to fill. LINERNOTES_SPEED divides it."""
+
+
+@dataclass(frozen=True, slots=True)
+class NewLookup:
+    """A lookup as plan() wants it. batched: its question takes several per call."""
+
+    source: str
+    question: str
+    kind: Kind
+    subject_id: uuid.UUID
+    priority: int
+    keys: Mapping[str, Any]
+    batch_key: str = ""
+    batched: bool = False
+    deferred: bool = False
+    blocking: bool = True
+    fresh_after: datetime | None = None
+    misses: int = 0
+    correlation_id: str | None = None
+
+
+_INSERT = text("""
+INSERT INTO lookups (source, question, kind, subject_id, state, priority, keys, batch_key, blocking, due_at,
+                     fresh_after, misses, correlation_id)
+SELECT source, question, kind, subject_id, state, priority, keys, batch_key, blocking,
+       CASE WHEN state = 'gathering' THEN clock_timestamp() + make_interval(secs => :gather) END,
+       fresh_after, misses, correlation_id
+FROM jsonb_to_recordset(CAST(:rows AS jsonb)) AS r(source text, question text, kind text, subject_id uuid, state text,
+    priority int, keys jsonb, batch_key text, blocking bool, fresh_after timestamptz, misses int, correlation_id text)
+ON CONFLICT (subject_id, source, question) WHERE state <> 'ended'
+DO UPDATE SET priority = greatest(lookups.priority, excluded.priority),
+    state = CASE WHEN lookups.state = 'gathering' AND excluded.priority >= 4 THEN 'waiting' ELSE lookups.state END
+WHERE lookups.priority < excluded.priority
+RETURNING source, state
+""")
+
+
+def insert(connection: Connection, lookups: Sequence[NewLookup], gather_seconds: float) -> set[str]:
+    """Adds them; a lookup that is open already only rises in priority. Returns the sources that got work."""
+    if not lookups:
+        return set()
+    # In one order, or two submits of the same subjects could wait for each other.
+    ordered = sorted(lookups, key=lambda lookup: (lookup.subject_id.bytes, lookup.source, lookup.question))
+    rows = connection.execute(_INSERT, {"rows": json.dumps([_row(new) for new in ordered]), "gather": gather_seconds})
+    return {row.source for row in rows}
+
+
+def _row(new: NewLookup) -> dict[str, Any]:
+    low = new.priority <= 3
+    state = "deferred" if new.deferred else "gathering" if low and new.batched else "waiting"
+    return {
+        "source": new.source,
+        "question": new.question,
+        "kind": new.kind,
+        "subject_id": str(new.subject_id),
+        "state": state,
+        "priority": new.priority,
+        "keys": dict(new.keys),
+        "batch_key": new.batch_key,
+        "blocking": new.blocking,
+        "fresh_after": new.fresh_after.isoformat() if new.fresh_after else None,
+        "misses": new.misses,
+        "correlation_id": new.correlation_id,
+    }
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What has become of a question about a subject: its open lookup, else the last that ended."""
+
+    source: str
+    question: str
+    state: str
+    outcome: str | None
+    error: str | None
+    misses: int
+    keys: Mapping[str, Any]
+    blocking: bool
+    claimed_at: datetime | None
+    settled_at: datetime | None
+
+
+_ASKED = text("""
+SELECT DISTINCT ON (subject_id, source, question)
+    subject_id, source, question, state, outcome, error, misses, keys, blocking, claimed_at, settled_at
+FROM lookups WHERE subject_id = ANY(:subjects)
+ORDER BY subject_id, source, question, (state = 'ended'), id DESC
+""")
+
+
+def asked(connection: Connection, subjects: Collection[uuid.UUID]) -> dict[uuid.UUID, list[Asked]]:
+    """All questions ever asked about these subjects, the newest of each."""
+    found: dict[uuid.UUID, list[Asked]] = {subject: [] for subject in subjects}
+    if subjects:
+        for row in connection.execute(_ASKED, {"subjects": list(subjects)}):
+            subject_id, *rest = row
+            found[subject_id].append(Asked(*rest))
+    return found
+
+
+_RAISE = text("""
+UPDATE lookups SET priority = greatest(priority, :priority),
+    state = CASE WHEN state = 'gathering' AND :priority >= 4 THEN 'waiting' ELSE state END
+WHERE subject_id = ANY(:subjects) AND blocking AND priority < :priority
+  AND state IN ('gathering', 'waiting', 'not_due', 'deferred')
+RETURNING source
+""")
+
+
+def raise_priority(connection: Connection, subjects: Collection[uuid.UUID], priority: int) -> set[str]:
+    """Open lookups of these subjects rise to at least this priority. Returns the sources whose line has changed."""
+    rows = connection.execute(_RAISE, {"subjects": list(subjects), "priority": priority})
+    return {row.source for row in rows}
+
+
+_DUE = text("""
+WITH due AS (
+    SELECT id FROM lookups WHERE state IN ('not_due', 'gathering') AND due_at <= clock_timestamp()
+    ORDER BY due_at LIMIT :most FOR UPDATE SKIP LOCKED
+)
+UPDATE lookups SET state = 'waiting', due_at = NULL WHERE id IN (SELECT id FROM due) RETURNING source
+""")
+
+
+def bring_due(connection: Connection, most: int = 5000) -> set[str]:
+    """Retries whose time has come, and batches that have gathered long enough, wait again. Returns their sources."""
+    return {row.source for row in connection.execute(_DUE, {"most": most})}
+
+
+_FULL = text("""
+WITH groups AS (
+    SELECT question, batch_key, count(*) AS rows FROM (
+        SELECT question, batch_key FROM lookups WHERE source = :source AND state = 'gathering' LIMIT :look
+    ) seen GROUP BY question, batch_key
+), ready AS (
+    SELECT g.question, g.batch_key, g.rows - g.rows % (CAST(:sizes AS jsonb) ->> g.question)::int AS most
+    FROM groups g WHERE g.rows >= (CAST(:sizes AS jsonb) ->> g.question)::int
+), full_batches AS (
+    SELECT picked.id FROM ready, LATERAL (
+        SELECT id FROM lookups l WHERE l.source = :source AND l.state = 'gathering'
+          AND l.question = ready.question AND l.batch_key = ready.batch_key
+        ORDER BY id LIMIT ready.most FOR UPDATE SKIP LOCKED
+    ) picked
+)
+UPDATE lookups SET state = 'waiting', due_at = NULL WHERE id IN (SELECT id FROM full_batches)
+""")
+
+_IDLE = text("""
+WITH rest AS (
+    SELECT id FROM lookups WHERE source = :source AND state = 'gathering'
+      AND NOT EXISTS (SELECT FROM lookups WHERE state = 'claimed')
+      AND NOT EXISTS (SELECT FROM lookups WHERE state = 'waiting' AND source <> ALL(:away))
+    ORDER BY id LIMIT 5000 FOR UPDATE SKIP LOCKED
+)
+UPDATE lookups SET state = 'waiting', due_at = NULL WHERE id IN (SELECT id FROM rest)
+""")
+
+
+def release_full(connection: Connection, source: str, sizes: Mapping[str, int], look: int = 5000) -> None:
+    """Gathering lookups that fill a batch may be claimed. look: how many are looked at."""
+    connection.execute(_FULL, {"source": source, "sizes": json.dumps(dict(sizes)), "look": look})
+
+
+def release_idle(connection: Connection, source: str, away: Collection[str]) -> None:
+    """Once nothing else is claimed or claimable no batch will become fuller: all may be claimed.
+
+    away: sources that are paused; what waits for them does not count.
+    """
+    connection.execute(_IDLE, {"source": source, "away": list(away)})
+
+
+_WAITING = text("""
+SELECT count(*) FROM (SELECT FROM lookups WHERE source = :source AND state = 'waiting' LIMIT :most) waiting
+""")
+
+
+def waiting(connection: Connection, source: str, most: int) -> int:
+    """How many lookups could be claimed now, counted to at most `most`."""
+    return connection.execute(_WAITING, {"source": source, "most": most}).scalar_one()
+
+
+_DEFER = text("""
+WITH rows AS (
+    SELECT id FROM lookups WHERE source = :source AND state IN ('waiting', 'gathering', 'not_due')
+    ORDER BY id LIMIT :most FOR UPDATE SKIP LOCKED
+)
+UPDATE lookups SET state = 'deferred', due_at = NULL WHERE id IN (SELECT id FROM rows)
+RETURNING kind, subject_id, priority
+""")
+
+_UNDEFER = text("""
+WITH rows AS (
+    SELECT id FROM lookups WHERE source = :source AND state = 'deferred' ORDER BY id LIMIT :most FOR UPDATE SKIP LOCKED
+)
+UPDATE lookups SET state = 'waiting' WHERE id IN (SELECT id FROM rows) RETURNING kind, subject_id, priority
+""")
+
+
+@dataclass(frozen=True, slots=True)
+class Touched:
+    """A subject whose lookup has been moved."""
+
+    kind: Kind
+    subject_id: uuid.UUID
+    priority: int
+
+
+def defer(connection: Connection, source: str, most: int = 1000) -> list[Touched]:
+    """A source is gone for long: some of its lookups no longer hold up their subjects. Call until it returns none."""
+    return [Touched(Kind(r.kind), r.subject_id, r.priority) for r in connection.execute(_DEFER, _most(source, most))]
+
+
+def take_up(connection: Connection, source: str, most: int = 1000) -> list[Touched]:
+    """A source is back: some of its deferred lookups wait again. Call until it returns none."""
+    return [Touched(Kind(r.kind), r.subject_id, r.priority) for r in connection.execute(_UNDEFER, _most(source, most))]
+
+
+def _most(source: str, most: int) -> dict[str, Any]:
+    return {"source": source, "most": most}
+
+
+_SEEN = text("""
+SELECT source, lane, state, count(*) AS rows, extract(epoch FROM clock_timestamp() - min(created_at))::float AS oldest
+FROM lookups WHERE state <> 'ended' GROUP BY source, lane, state
+""")
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """How many lookups of a source and lane are in a state; oldest: age in seconds."""
+
+    source: str
+    lane: str
+    state: str
+    rows: int
+    oldest: float
+
+
+def lines(connection: Connection, sources: Iterable[str] | None = None) -> list[Line]:
+    """The whole reservoir, counted."""
+    wanted = None if sources is None else set(sources)
+    found = (Line(*row) for row in connection.execute(_SEEN))
+    return sorted((x for x in found if wanted is None or x.source in wanted), key=lambda x: (x.source, x.lane, x.state))
