@@ -187,13 +187,16 @@ def release_idle(connection: Connection, source: str, away: Collection[str]) -> 
 
 
 _WAITING = text("""
-SELECT count(*) FROM (SELECT FROM lookups WHERE source = :source AND state = 'waiting' LIMIT :most) waiting
+SELECT question, count(*) AS rows FROM (
+    SELECT question, batch_key FROM lookups WHERE source = :source AND state = 'waiting' LIMIT :most
+) waiting GROUP BY question, batch_key
 """)
 
 
-def waiting(connection: Connection, source: str, most: int) -> int:
-    """How many lookups could be claimed now, counted to at most `most`."""
-    return connection.execute(_WAITING, {"source": source, "most": most}).scalar_one()
+def calls_waiting(connection: Connection, source: str, sizes: Mapping[str, int], most: int) -> int:
+    """How many calls the lookups that could be claimed now would take; at most `most` lookups are looked at."""
+    rows = connection.execute(_WAITING, {"source": source, "most": most})
+    return sum(-(-row.rows // sizes.get(row.question, 1)) for row in rows)
 
 
 _DEFER = text("""

@@ -1,0 +1,1 @@
+"""What happens, one module per use case. Wired by enrichment/bootstrap.py, called by the edges."""

@@ -1,0 +1,102 @@
+"""Findings: kept, read, and taken over from twins."""
+
+from __future__ import annotations
+
+import json
+import uuid
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import Connection, text
+
+from enrichment.domain.findings import Statement
+from enrichment.domain.subjects import Kind
+
+
+@dataclass(frozen=True, slots=True)
+class NewFinding:
+    """A statement about a subject, to be kept."""
+
+    kind: Kind
+    subject_id: uuid.UUID
+    statement: Statement
+    lookup_id: int | None = None
+
+
+_UPSERT = text("""
+INSERT INTO findings (kind, subject_id, field, source, value, confidence, reason, stated_at, lookup_id)
+SELECT kind, subject_id, field, source, value, confidence, reason, stated_at, lookup_id
+FROM jsonb_to_recordset(CAST(:rows AS jsonb)) AS r(kind text, subject_id uuid, field text, source text, value jsonb,
+    confidence float8, reason text, stated_at timestamptz, lookup_id bigint)
+ON CONFLICT (subject_id, field, source) DO UPDATE SET value = excluded.value, confidence = excluded.confidence,
+    reason = excluded.reason, stated_at = excluded.stated_at, lookup_id = excluded.lookup_id
+WHERE findings.stated_at <= excluded.stated_at AND NOT findings.locked
+""")
+
+
+def keep(connection: Connection, findings: Sequence[NewFinding]) -> None:
+    """Each source's newest statement about each field; of two in one go the surer one."""
+    best: dict[tuple[uuid.UUID, str, str], NewFinding] = {}
+    for new in findings:
+        key = (new.subject_id, new.statement.field, new.statement.source)
+        if key not in best or best[key].statement.confidence < new.statement.confidence:
+            best[key] = new
+    if best:
+        rows = [_row(best[key]) for key in sorted(best, key=lambda key: (key[0].bytes, key[1], key[2]))]
+        connection.execute(_UPSERT, {"rows": json.dumps(rows)})
+
+
+def _row(new: NewFinding) -> dict[str, Any]:
+    stated = new.statement
+    return {
+        "kind": new.kind,
+        "subject_id": str(new.subject_id),
+        "field": stated.field,
+        "source": stated.source,
+        "value": stated.value,
+        "confidence": stated.confidence,
+        "reason": stated.reason[:500],
+        "stated_at": stated.stated_at.isoformat(),
+        "lookup_id": new.lookup_id,
+    }
+
+
+_OF = text("""
+SELECT subject_id, field, value, confidence, source, stated_at, reason, locked FROM findings
+WHERE subject_id = ANY(:subjects) ORDER BY id
+""")
+
+
+def of(connection: Connection, subjects: Collection[uuid.UUID]) -> dict[uuid.UUID, list[Statement]]:
+    """Everything stated about these subjects."""
+    found: dict[uuid.UUID, list[Statement]] = {subject: [] for subject in subjects}
+    if subjects:
+        for row in connection.execute(_OF, {"subjects": list(subjects)}):
+            subject_id, *rest = row
+            found[subject_id].append(Statement(*rest))
+    return found
+
+
+# A twin is another row of the same recording: the same names, or the same identifier and the same title.
+_FROM_TWINS = text("""
+INSERT INTO findings (kind, subject_id, field, source, value, confidence, reason, stated_at, lookup_id)
+SELECT DISTINCT ON (new.id, f.field, f.source) 'track', new.id, f.field, f.source, f.value, f.confidence,
+    f.reason, f.stated_at, f.lookup_id
+FROM tracks new JOIN tracks twin ON twin.id <> new.id AND twin.title_key = new.title_key
+    AND (twin.artist_key = new.artist_key OR twin.isrc = new.isrc OR twin.musicbrainz_id = new.musicbrainz_id)
+    AND (twin.isrc IS NULL OR new.isrc IS NULL OR twin.isrc = new.isrc)
+    AND (twin.duration_ms IS NULL OR new.duration_ms IS NULL OR abs(twin.duration_ms - new.duration_ms) <= 5000)
+JOIN findings f ON f.subject_id = twin.id AND f.source <> 'producer' AND NOT f.locked
+WHERE new.id = ANY(:subjects)
+ORDER BY new.id, f.field, f.source, f.stated_at DESC
+ON CONFLICT (subject_id, field, source) DO NOTHING
+RETURNING subject_id
+""")
+
+
+def take_from_twins(connection: Connection, tracks: Collection[uuid.UUID]) -> int:
+    """New tracks take over what is known of the same recording under another id. Returns how many findings."""
+    if not tracks:
+        return 0
+    return len(connection.execute(_FROM_TWINS, {"subjects": list(tracks)}).all())

@@ -1,0 +1,292 @@
+"""Subjects and their status: locked, read, created, written."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import uuid
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, bindparam, select, text, update
+
+from enrichment.domain.subjects import FIELDS, Kind, Status
+from models import TABLES, Album, Track, column_of
+
+
+CRITICAL = 10
+
+
+@dataclass(frozen=True, slots=True)
+class Ref:
+    """A subject by kind and our own id."""
+
+    kind: Kind
+    id: uuid.UUID
+
+
+@dataclass(slots=True)
+class Subject:
+    """A subject's row: its fields as merged last, its parents, and how its enrichment stands (None: nobody asked)."""
+
+    ref: Ref
+    values: dict[str, Any]
+    parents: dict[Kind, uuid.UUID]
+    metadata: dict[str, Any]
+    standing: Standing | None = None
+
+
+@dataclass(slots=True)
+class Standing:
+    """A row of enrichment_status."""
+
+    status: Status
+    wanted: frozenset[str]
+    priority: int
+    requested_at: datetime
+    forced_at: datetime | None
+    refreshing: bool
+    sources_used: list[str] = field(default_factory=list)
+    correlation_id: str | None = None
+
+    @property
+    def is_open(self) -> bool:
+        """Does anybody wait for it?"""
+        return self.status in (Status.PENDING, Status.IN_PROGRESS) or self.refreshing
+
+
+_ADVISORY = text("""
+SELECT pg_advisory_xact_lock(name) FROM (SELECT unnest(CAST(:names AS bigint[])) AS name ORDER BY 1) names
+""")
+
+
+def lock_names(connection: Connection, names: Iterable[str]) -> None:
+    """Whoever creates a subject of one of these names waits for us, and we for them."""
+    digests = (hashlib.blake2b(name.encode(), digest_size=8).digest() for name in set(names))
+    numbers = sorted(int.from_bytes(digest, "big", signed=True) for digest in digests)
+    if numbers:
+        connection.execute(_ADVISORY, {"names": numbers})
+
+
+_PARENTS = {
+    Kind.ALBUM: select(Album.performer_id),
+    Kind.TRACK: select(Track.performer_id, Track.album_id),
+}
+
+
+def lock(connection: Connection, refs: Iterable[Ref]) -> list[Subject]:
+    """Locks these subjects and their parents, in the order of all, and reads them. Missing ones are left out."""
+    wanted = set(refs)
+    while True:
+        parents = _parents_of(connection, wanted)
+        if parents <= wanted:
+            return _locked(connection, wanted)
+        wanted |= parents
+
+
+def _parents_of(connection: Connection, refs: set[Ref]) -> set[Ref]:
+    """Read before locking, since locks go from parents to children; who sets a parent holds both."""
+    found: set[Ref] = set()
+    for kind in (Kind.TRACK, Kind.ALBUM):
+        ids = [ref.id for ref in refs if ref.kind is kind]
+        if not ids:
+            continue
+        for row in connection.execute(_PARENTS[kind].where(TABLES[kind].id.in_(ids))):
+            found |= {Ref(parent, id_) for parent, id_ in zip((Kind.PERFORMER, Kind.ALBUM), row, strict=False) if id_}
+    return found
+
+
+def _locked(connection: Connection, refs: set[Ref]) -> list[Subject]:
+    subjects: list[Subject] = []
+    for kind, table in TABLES.items():
+        ids = sorted(ref.id for ref in refs if ref.kind is kind)
+        if ids:
+            query = select(table.__table__).where(table.id.in_(ids)).order_by(table.id).with_for_update()
+            subjects += [_subject(kind, row) for row in connection.execute(query).mappings()]
+    _add_standings(connection, subjects)
+    return subjects
+
+
+def _subject(kind: Kind, row: Mapping[Any, Any]) -> Subject:
+    metadata = dict(row["metadata"])
+    values: dict[str, Any] = {}
+    for name, spec in FIELDS[kind].items():
+        value = row[column_of(name)] if spec.shape == "scalar" else metadata.get(name)
+        if value is not None:
+            values[name] = value
+    parents = {
+        parent: row[column]
+        for parent, column in ((Kind.PERFORMER, "performer_id"), (Kind.ALBUM, "album_id"))
+        if row.get(column) is not None
+    }
+    return Subject(Ref(kind, row["id"]), values, parents, metadata)
+
+
+_STANDINGS = text("""
+SELECT kind, subject_id, status, wanted, priority, requested_at, forced_at, refreshing, sources_used, correlation_id
+FROM enrichment_status WHERE subject_id = ANY(:ids)
+""")
+
+
+def _add_standings(connection: Connection, subjects: Sequence[Subject]) -> None:
+    by_ref = {subject.ref: subject for subject in subjects}
+    for row in connection.execute(_STANDINGS, {"ids": [ref.id for ref in by_ref]}):
+        subject = by_ref.get(Ref(Kind(row.kind), row.subject_id))
+        if subject is not None:
+            subject.standing = Standing(
+                Status(row.status),
+                frozenset(row.wanted),
+                row.priority,
+                row.requested_at,
+                row.forced_at,
+                row.refreshing,
+                list(row.sources_used),
+                row.correlation_id,
+            )
+
+
+def write(connection: Connection, changed: Sequence[Subject], now: datetime) -> None:
+    """The merged fields, and the parents, of these subjects."""
+    for kind, table in TABLES.items():
+        rows = [_columns(subject, now) for subject in changed if subject.ref.kind is kind]
+        if not rows:
+            continue
+        target = table.__table__
+        assignments: dict[str, Any] = {name: bindparam(f"b_{name}") for name in rows[0] if name != "id"}
+        statement = update(target).where(target.c.id == bindparam("b_id")).values(assignments)  # type: ignore[arg-type]  # __table__ is a Table
+        connection.execute(statement, [{f"b_{name}": value for name, value in row.items()} for row in rows])
+
+
+def _columns(subject: Subject, now: datetime) -> dict[str, Any]:
+    kind = subject.ref.kind
+    columns: dict[str, Any] = {"id": subject.ref.id, "updated_at": now, "enriched_at": now}
+    metadata = dict(subject.metadata)
+    for name, spec in FIELDS[kind].items():
+        value = subject.values.get(name)
+        if spec.shape == "scalar":
+            columns[column_of(name)] = value
+        elif value is None:
+            metadata.pop(name, None)
+        else:
+            metadata[name] = value
+    for required in ("title", "artist", "name"):
+        # Names are the producer's; a merge without any statement of them leaves them as they are.
+        if columns.get(required, "") is None:
+            del columns[required]
+    columns["metadata"] = metadata
+    if kind is not Kind.PERFORMER:
+        columns["performer_id"] = subject.parents.get(Kind.PERFORMER)
+    if kind is Kind.TRACK:
+        columns["album_id"] = subject.parents.get(Kind.ALBUM)
+    return columns
+
+
+_STATUS = text("""
+UPDATE enrichment_status s SET status = r.status, is_retriable = r.is_retriable, error_message = r.error_message,
+    sources_used = r.sources_used, completeness_score = r.completeness_score, refreshing = r.refreshing,
+    finished_at = CASE WHEN r.finished THEN CAST(:now AS timestamptz) ELSE s.finished_at END
+FROM jsonb_to_recordset(CAST(:rows AS jsonb)) AS r(kind text, subject_id uuid, status text, is_retriable bool,
+    error_message text, sources_used text[], completeness_score float8, refreshing bool, finished bool)
+WHERE s.kind = r.kind AND s.subject_id = r.subject_id
+""")
+
+
+@dataclass(frozen=True, slots=True)
+class NewStatus:
+    """How a subject stands after an advance."""
+
+    ref: Ref
+    status: Status
+    completeness: float
+    sources_used: tuple[str, ...]
+    finished: bool = False
+    is_retriable: bool = True
+    error: str | None = None
+    refreshing: bool = False
+
+
+def write_statuses(connection: Connection, statuses: Sequence[NewStatus], now: datetime) -> None:
+    """All of them in one statement."""
+    rows = [
+        {
+            "kind": new.ref.kind,
+            "subject_id": str(new.ref.id),
+            "status": new.status,
+            "is_retriable": new.is_retriable,
+            "error_message": new.error,
+            "sources_used": list(new.sources_used),
+            "completeness_score": new.completeness,
+            "refreshing": new.refreshing,
+            "finished": new.finished,
+        }
+        for new in statuses
+    ]
+    if rows:
+        connection.execute(_STATUS, {"rows": json.dumps(rows), "now": now})
+
+
+_DEPENDANTS = text("""
+INSERT INTO replans (kind, subject_id, priority)
+SELECT 'track', t.id, s.priority
+FROM tracks t JOIN enrichment_status s ON s.kind = 'track' AND s.subject_id = t.id
+    AND (s.status IN ('pending', 'in_progress') OR s.refreshing)
+WHERE (t.performer_id = ANY(:parents) OR t.album_id = ANY(:parents)) AND t.id <> ALL(:but)
+ORDER BY t.id
+ON CONFLICT (kind, subject_id) DO UPDATE SET priority = greatest(replans.priority, excluded.priority)
+RETURNING priority
+""")
+
+
+def record_dependants(connection: Connection, parents: Collection[uuid.UUID], but: Collection[uuid.UUID]) -> bool:
+    """Tracks that somebody waits for are to be planned again, since their performer or album has changed.
+
+    Returns whether any of them is critical.
+    """
+    if not parents:
+        return False
+    rows = connection.execute(_DEPENDANTS, {"parents": list(parents), "but": list(but)}).scalars().all()
+    return any(priority == CRITICAL for priority in rows)
+
+
+_RECORD = text("""
+INSERT INTO replans (kind, subject_id, priority)
+SELECT kind, subject_id, priority
+FROM jsonb_to_recordset(CAST(:rows AS jsonb)) AS r(kind text, subject_id uuid, priority int)
+ON CONFLICT (kind, subject_id) DO UPDATE SET priority = greatest(replans.priority, excluded.priority)
+""")
+
+
+def record_replans(connection: Connection, refs: Mapping[Ref, int]) -> None:
+    """These subjects (by priority) are to be planned again."""
+    rows = [
+        {"kind": ref.kind, "subject_id": str(ref.id), "priority": priority}
+        for ref, priority in sorted(refs.items(), key=lambda item: item[0].id.bytes)
+    ]
+    if rows:
+        connection.execute(_RECORD, {"rows": json.dumps(rows)})
+
+
+_TAKE = text("""
+DELETE FROM replans WHERE (kind, subject_id) IN (
+    SELECT kind, subject_id FROM replans WHERE priority >= :lowest
+    ORDER BY priority DESC, recorded_at LIMIT :most FOR UPDATE SKIP LOCKED
+) RETURNING kind, subject_id
+""")
+
+
+def take_replans(connection: Connection, most: int, lowest: int = 1) -> list[Ref]:
+    """The most urgent recorded replans, taken; they are back if the transaction fails."""
+    rows = connection.execute(_TAKE, {"most": most, "lowest": lowest})
+    return [Ref(Kind(row.kind), row.subject_id) for row in rows]
+
+
+_PENDING = text("SELECT subject_id FROM replans WHERE subject_id = ANY(:ids)")
+
+
+def replans_pending(connection: Connection, ids: Collection[uuid.UUID]) -> set[uuid.UUID]:
+    """Those of the subjects that are still to be planned again."""
+    if not ids:
+        return set()
+    return set(connection.execute(_PENDING, {"ids": list(ids)}).scalars())

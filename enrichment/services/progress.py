@@ -1,0 +1,368 @@
+"""Advance: merge what is known of subjects, plan what comes next, decide how they stand. One way for all.
+
+submit, settle and replan lock their subjects, write what is new, and call `advance`, all in one transaction.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from functools import cached_property
+from typing import Any
+
+from sqlalchemy import Connection, text
+
+from enrichment.domain.findings import Statement
+from enrichment.domain.freshness import is_fresh, recheck_at, satisfies
+from enrichment.domain.merging import merge, plain
+from enrichment.domain.outcomes import ANSWERED, Outcome
+from enrichment.domain.planning import Plan, Situation, Step, plan, prefixed, strategy_of, wanted_known
+from enrichment.domain.subjects import INHERITED, WANTED, Kind, Status, lane_of
+from enrichment.reservoir import findings, lookups
+from enrichment.reservoir import subjects as rows
+from enrichment.reservoir.lookups import Asked, NewLookup
+from enrichment.reservoir.subjects import NewStatus, Ref, Standing, Subject
+from enrichment.services.fleet import Fleet
+from models import OPEN_STATES, LookupState
+
+PRODUCER = "producer"
+"""The source of what a producer handed in with its request: known, but found by nobody."""
+
+LIVE_PLAY, MANUAL = 6, 10
+ARTWORK_PRIORITY = 2
+ARTWORK_FROM = 4
+"""Backfills, below this priority, do not fetch pictures along the way: `fetch_artwork` does."""
+
+_NOW = text("SELECT clock_timestamp()")
+
+
+def database_now(connection: Connection) -> datetime:
+    """The one clock that all moments in the database are on."""
+    moment: datetime = connection.execute(_NOW).scalar_one()
+    return moment
+
+
+@dataclass(frozen=True, slots=True)
+class Advanced:
+    """sources: that got work. critical: tracks of the critical lane are to be planned again, now rather than soon."""
+
+    sources: frozenset[str]
+    critical: bool = False
+
+
+def advance(
+    fleet: Fleet, connection: Connection, subjects: Sequence[Subject], focus: Iterable[Ref], now: datetime
+) -> Advanced:
+    """Brings the subjects of `focus` as far as what is known allows.
+
+    subjects: locked, the parents of all tracks in focus among them.
+    """
+    state = _State(fleet, connection, subjects, now)
+    wanted = set(focus)
+    changed = [subject for subject in subjects if _remerge(state, subject)]
+    rows.write(connection, changed, now)
+    outcomes = [_plan(state, subject) for subject in subjects if subject.ref in wanted]
+    new = [lookup for outcome in outcomes for lookup in outcome.lookups]
+    new += [picture for subject in subjects for picture in _pictures(state, subject, wanted)]
+    sources = lookups.insert(connection, new, fleet.gather_seconds)
+    rows.write_statuses(connection, [outcome.status for outcome in outcomes if outcome.status], now)
+    parents = {s.ref.id for s in subjects if s.ref.kind is not Kind.TRACK and (s in changed or s.ref in wanted)}
+    critical = rows.record_dependants(connection, parents, [ref.id for ref in wanted])
+    return Advanced(frozenset(sources), critical)
+
+
+class _State:
+    """What advance() looks at, read once."""
+
+    def __init__(self, fleet: Fleet, connection: Connection, subjects: Sequence[Subject], now: datetime) -> None:
+        self.fleet = fleet
+        self.now = now
+        self.subjects = {subject.ref.id: subject for subject in subjects}
+        self.statements = findings.of(connection, self.subjects)
+        self.asked = lookups.asked(connection, self.subjects)
+        self.replans = rows.replans_pending(connection, self.subjects)
+        self.away = fleet.away()
+
+    def parent(self, subject: Subject, kind: Kind) -> Subject | None:
+        parent = subject.parents.get(kind)
+        return self.subjects.get(parent) if parent is not None else None
+
+    def about(self, subject: Subject, about: Kind | None) -> Subject | None:
+        return subject if about is None else self.parent(subject, about)
+
+    def fresh(self, subject: Subject, forced_at: datetime | None) -> frozenset[str]:
+        """Fields of which a statement is fresh enough."""
+        return frozenset(s.field for s in self.statements[subject.ref.id] if self._does(s, forced_at))
+
+    def _does(self, statement: Statement, forced_at: datetime | None) -> bool:
+        if statement.locked:
+            return True
+        if not satisfies(statement.stated_at, forced_at):
+            return False
+        source = self.fleet.sources.get(statement.source)
+        return source is None or is_fresh(statement, source.freshness.days_of(statement.field), self.now)
+
+
+def _remerge(state: _State, subject: Subject) -> bool:
+    """Merge anew; True where the record has changed. Parents come before their tracks."""
+    kind = subject.ref.kind
+    names = {name: subject.values[name] for name in ("title", "artist_name", "name") if name in subject.values}
+    values = names | _without_names(plain(merge(kind, state.statements[subject.ref.id])))
+    for field, (parent, name) in INHERITED[kind].items():
+        above = state.parent(subject, parent)
+        if field not in values and above is not None and name in above.values:
+            values[field] = above.values[name]
+    known_before = {name: value for name, value in subject.values.items() if name not in values}
+    if not state.statements[subject.ref.id]:
+        # Rows of other programs carry facts that nobody has stated to us; they stay until somebody does.
+        values |= known_before
+    changed = values != subject.values
+    subject.values = values
+    return changed
+
+
+def _without_names(values: Mapping[str, Any]) -> dict[str, Any]:
+    """What a source calls a subject does not rename it: the names are the producer's."""
+    return {name: value for name, value in values.items() if name not in ("title", "artist_name", "name")}
+
+
+@dataclass(frozen=True, slots=True)
+class _Outcome:
+    lookups: tuple[NewLookup, ...] = ()
+    status: NewStatus | None = None
+
+
+def _plan(state: _State, subject: Subject) -> _Outcome:
+    standing = subject.standing
+    if standing is None or not standing.is_open:
+        return _Outcome()
+    view = _View(state, subject, standing)
+    steps = state.fleet.steps.of(subject.ref.kind)
+    planned = plan(steps, view.situation)
+    new = tuple(view.lookups(planned))
+    waits = any(not lookup.deferred for lookup in new) or view.is_waiting
+    return _Outcome(new, view.status(ended=not waits, deferred=bool(planned.deferred)))
+
+
+class _View:
+    """One subject with its parents, in the names of the graph."""
+
+    def __init__(self, state: _State, subject: Subject, standing: Standing) -> None:
+        self.state, self.subject, self.standing = state, subject, standing
+        self.kind = subject.ref.kind
+        self.forced_at = standing.forced_at
+        self.around: dict[Kind | None, Subject] = {None: subject}
+        for parent in subject.parents:
+            if (above := state.parent(subject, parent)) is not None:
+                self.around[parent] = above
+
+    @cached_property
+    def known(self) -> dict[str, Any]:
+        return {
+            prefixed(about, name): value for about, there in self.around.items() for name, value in there.values.items()
+        }
+
+    @cached_property
+    def satisfied(self) -> frozenset[str]:
+        own = self.state.fresh(self.subject, self.forced_at)
+        inherited = frozenset(
+            field
+            for field, (parent, name) in INHERITED[self.kind].items()
+            if parent in self.around and name in self.state.fresh(self.around[parent], self.forced_at)
+        )
+        return own | inherited
+
+    @cached_property
+    def situation(self) -> Situation:
+        lane = strategy_of(lane_of(self.standing.priority), background=self.standing.refreshing)
+        opened, spent = set(), set()
+        for about, there in self.around.items():
+            for asked in self.state.asked[there.ref.id]:
+                step = self.state.fleet.steps.named(self.kind, asked.source, asked.question, about)
+                if step is None:
+                    continue
+                if asked.state in OPEN_STATES:
+                    opened.add(step)
+                elif self._is_spent(step, asked):
+                    spent.add(step)
+        return Situation(
+            self.kind,
+            lane,
+            frozenset(self.known),
+            self.satisfied,
+            self.standing.wanted or WANTED[self.kind],
+            frozenset(opened),
+            frozenset(spent),
+            self.state.away,
+        )
+
+    def _is_spent(self, step: Step, asked: Asked) -> bool:
+        if asked.state == LookupState.DEFERRED:
+            return True
+        if any(asked.keys.get(need) != self._key(step.about, need) for need in step.question.needs):
+            return False
+        ended = asked.settled_at or self.state.now
+        if self.forced_at is not None and (asked.claimed_at or ended) < self.forced_at:
+            return False
+        if asked.outcome == Outcome.FOUND:
+            days = self.state.fleet.sources[step.source].freshness.days
+            return self.state.now < ended + timedelta(days=days)
+        if asked.outcome == Outcome.NOTHING_FOUND:
+            return self.state.now < recheck_at(ended, asked.misses)
+        return ended >= self.standing.requested_at
+
+    def _key(self, about: Kind | None, need: str) -> Any:
+        return self.known.get(prefixed(about, need))
+
+    def lookups(self, planned: Plan) -> Iterable[NewLookup]:
+        """The plan as rows."""
+        for step in planned.steps:
+            yield self._lookup(step, deferred=False)
+        for step in planned.deferred:
+            yield self._lookup(step, deferred=True)
+
+    def _lookup(self, step: Step, *, deferred: bool) -> NewLookup:
+        there = self.around[step.about]
+        question = step.question
+        names = (*question.needs, *question.uses)
+        keys = {name: self._key(step.about, name) for name in names if self._key(step.about, name) is not None}
+        before = self._before(there, step)
+        return NewLookup(
+            step.source,
+            question.name,
+            there.ref.kind,
+            there.ref.id,
+            self.standing.priority,
+            keys,
+            question.batch_by(keys),
+            batched=question.batch > 1,
+            deferred=deferred,
+            fresh_after=self.forced_at,
+            misses=before.misses if before is not None and before.outcome == Outcome.NOTHING_FOUND else 0,
+            correlation_id=self.standing.correlation_id,
+        )
+
+    def _before(self, there: Subject, step: Step) -> Asked | None:
+        asked = self.state.asked[there.ref.id]
+        return next((a for a in asked if (a.source, a.question) == (step.source, step.question.name)), None)
+
+    @property
+    def needed(self) -> list[Subject]:
+        """The subject, and those parents that may still give it a wanted field."""
+        missing = (self.standing.wanted or WANTED[self.kind]) - self.satisfied
+        kinds = {INHERITED[self.kind][field][0] for field in missing if field in INHERITED[self.kind]}
+        return [there for about, there in self.around.items() if about is None or about in kinds]
+
+    @property
+    def is_waiting(self) -> bool:
+        """Is a lookup or a replan open on the subject, or on a parent that it needs?"""
+        for there in self.needed:
+            if there is not self.subject and there.ref.id in self.state.replans:
+                return True
+            if any(asked.blocking and asked.state in OPEN_STATES for asked in self.state.asked[there.ref.id]):
+                return True
+        return False
+
+    def status(self, *, ended: bool, deferred: bool) -> NewStatus:
+        """How the subject stands now."""
+        wanted = self.standing.wanted or WANTED[self.kind]
+        used = sorted({s.source for s in self.state.statements[self.subject.ref.id]} - {PRODUCER})
+        completeness = wanted_known(self.subject.values, wanted)
+        ref = self.subject.ref
+        if not ended:
+            status = self.standing.status if self.standing.refreshing else Status.IN_PROGRESS
+            return NewStatus(ref, status, completeness, tuple(used), refreshing=self.standing.refreshing)
+        unanswered = [asked for there in self.needed for asked in self._asked_for_this(there) if not _answered(asked)]
+        return self._ended(bool(used), unanswered, completeness, tuple(used), deferred=deferred)
+
+    def _asked_for_this(self, there: Subject) -> Iterable[Asked]:
+        for asked in self.state.asked[there.ref.id]:
+            since = asked.settled_at is not None and asked.settled_at >= self.standing.requested_at
+            if asked.blocking and (since or asked.state == LookupState.DEFERRED):
+                yield asked
+
+    def _ended(
+        self,
+        found: bool,  # noqa: FBT001 - one of the three facts a status is made of
+        unanswered: Sequence[Asked],
+        completeness: float,
+        used: tuple[str, ...],
+        *,
+        deferred: bool,
+    ) -> NewStatus:
+        open_questions = bool(unanswered) or deferred
+        if found:
+            status = Status.PARTIAL if open_questions else Status.COMPLETED
+        else:
+            status = Status.FAILED
+        if self.standing.refreshing:
+            status = self.standing.status
+        return NewStatus(
+            self.subject.ref,
+            status,
+            completeness,
+            used,
+            finished=True,
+            is_retriable=status is not Status.COMPLETED and (open_questions or not self._was_asked),
+            error=self._error(status, unanswered),
+        )
+
+    @property
+    def _was_asked(self) -> bool:
+        return any(self.state.asked[there.ref.id] for there in self.needed)
+
+    def _error(self, status: Status, unanswered: Sequence[Asked]) -> str | None:
+        if status is Status.COMPLETED:
+            return None
+        if unanswered:
+            return "; ".join(f"{a.source}.{a.question}: {_why(a)}" for a in unanswered)[:1000]
+        if not self._was_asked:
+            return "no source can be asked: check keys and stopped sources with `linernotes sources`"
+        asked = sorted({a.source for there in self.needed for a in self.state.asked[there.ref.id]})
+        return f"no source knows it (asked: {', '.join(asked)})" if status is Status.FAILED else None
+
+
+def _answered(asked: Asked) -> bool:
+    return asked.state == LookupState.ENDED and asked.outcome in ANSWERED
+
+
+def _why(asked: Asked) -> str:
+    return "waits for its source" if asked.state == LookupState.DEFERRED else (asked.error or asked.outcome or "unknown")
+
+
+_PICTURE = {Kind.ALBUM: ("download", "cover_art_url"), Kind.PERFORMER: ("portrait", "image_url")}
+
+
+def _pictures(state: _State, subject: Subject, focus: set[Ref]) -> Iterable[NewLookup]:
+    """The chosen picture of an album or a performer, to be downloaded and checked; nobody waits for it."""
+    question, field = _PICTURE.get(subject.ref.kind, ("", ""))
+    url = subject.values.get(field)
+    priority = _asked_with(state, subject, focus)
+    if not url or priority is None or "artwork" not in state.fleet.sources:
+        return
+    before = next((a for a in state.asked[subject.ref.id] if a.question == question and a.source == "artwork"), None)
+    if before is not None and (before.keys.get(field) == url or before.state in OPEN_STATES):
+        return
+    yield NewLookup(
+        "artwork", question, subject.ref.kind, subject.ref.id, artwork_priority(priority), {field: url}, blocking=False
+    )
+
+
+def artwork_priority(priority: int) -> int:
+    """Pictures are low_priority, but for a live play or a person's refresh they travel on its lane."""
+    return priority if priority in (LIVE_PLAY, MANUAL) else ARTWORK_PRIORITY
+
+
+def _asked_with(state: _State, subject: Subject, focus: set[Ref]) -> int | None:
+    """The priority of whoever asked for this subject or for a track of it, None where nobody wants a picture now."""
+    if subject.standing is not None and subject.ref in focus:
+        return subject.standing.priority
+    tracks = [
+        track.standing.priority
+        for track in state.subjects.values()
+        if track.ref in focus and track.standing is not None and subject.ref.id in track.parents.values()
+    ]
+    best = max(tracks, default=0)
+    return best if subject.ref.kind is Kind.ALBUM and best >= ARTWORK_FROM else None
+

@@ -1,0 +1,74 @@
+"""The window: for each source just enough fetch messages in flight that a turn never waits for one."""
+
+from __future__ import annotations
+
+import math
+import uuid
+from collections.abc import Iterable
+
+import redis
+import structlog
+from kombu.exceptions import OperationalError as BrokerError
+
+from enrichment.reservoir import lookups
+from enrichment.services.fleet import Fleet
+
+SLACK_SECONDS = 1.0
+"""What a fetch message spends on its way and in the database, amply."""
+SHARE_OF_THREADS = 0.75
+LARGEST_UNLIMITED = 16
+
+log = structlog.get_logger()
+
+
+def refill_all(fleet: Fleet, sources: Iterable[str], *, critical: bool = False) -> None:
+    """Send fetch messages for each of these sources; a broker or limiter that is away only delays them."""
+    for source in sorted(set(sources)):
+        try:
+            refill(fleet, source, critical=critical)
+        except (redis.RedisError, BrokerError, OSError) as error:
+            log.warning("refill must wait", source=source, error=f"{type(error).__name__}: {error}"[:200])
+
+
+def refill(fleet: Fleet, source: str, *, critical: bool = False) -> int:
+    """Send as many fetch messages as the window has room and the line has calls. Returns how many.
+
+    critical: one more than the window may be sent, so that a critical lookup never waits for a message.
+    """
+    if source not in fleet.sources:
+        return 0
+    sizes = fleet.sizes(source)
+    room = windows(fleet)[source] + (1 if critical else 0)
+    look = min(2000, room * max(sizes.values(), default=1))
+    with fleet.engine.begin() as connection:
+        lookups.release_full(connection, source, sizes)
+        calls = lookups.calls_waiting(connection, source, sizes, look)
+        if not calls:
+            lookups.release_idle(connection, source, fleet.away())
+            calls = lookups.calls_waiting(connection, source, sizes, look)
+    if not calls:
+        return 0
+    tickets = fleet.limiter.admit(source, room, [uuid.uuid4().hex for _ in range(min(calls, room))])
+    for ticket in tickets:
+        fleet.send_fetch(source, ticket)
+    return len(tickets)
+
+
+def windows(fleet: Fleet) -> dict[str, int]:
+    """How many fetch messages each source may have in flight: rate × (latency + slack), within the fleet's threads."""
+    found: dict[str, int] = fleet.remembered("windows", lambda: _windows(fleet))
+    return found
+
+
+def _windows(fleet: Fleet) -> dict[str, int]:
+    wanted = {source: _wanted(fleet, source) for source in fleet.sources}
+    most = fleet.threads() * SHARE_OF_THREADS
+    share = min(1.0, most / sum(wanted.values()))
+    return {source: max(2, math.floor(number * share)) for source, number in wanted.items()}
+
+
+def _wanted(fleet: Fleet, source: str) -> int:
+    rate = fleet.limiter.budget(source).rate
+    if math.isinf(rate):
+        return LARGEST_UNLIMITED
+    return max(2, math.ceil(rate * (fleet.limiter.now(source).latency + SLACK_SECONDS)))
