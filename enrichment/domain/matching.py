@@ -90,7 +90,9 @@ _ROMAN = {
 }
 _COUNTED = {"one": "1", "two": "2", "three": "3", "four": "4", "five": "5"}
 _PART = {"part": "part", "pt": "part", "pts": "part", "vol": "vol", "volume": "vol", "no": "no", "nr": "no", "op": "op"}
-_STOP = frozenset("a an and the of in on to for de la le les el los der die das du il".split())
+_STOP = frozenset(
+    "a an and the of in on to for de la le les el los der die das du il".split()  # noqa: SIM905 - words read better so
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,10 +144,11 @@ def _similar(a: _Name, b: _Name) -> float:
     short = min(len(a.joined), len(b.joined))
     if short <= 4:
         return 0.0
-    return min(Levenshtein.normalized_similarity(a.joined, b.joined), _agreement(a.words, b.words))
+    letters = Levenshtein.normalized_similarity(a.joined, b.joined)
+    return min(letters, _agreement(a.words, b.words, letters))
 
 
-def _agreement(a: tuple[str, ...], b: tuple[str, ...]) -> float:
+def _agreement(a: tuple[str, ...], b: tuple[str, ...], letters: float) -> float:
     """A cap on similarity by whole words: "Dani California" is not "Californication", however alike the letters."""
     left = [word for word in a[:40] if word not in b]
     right = [word for word in b[:40] if word not in a]
@@ -153,13 +156,7 @@ def _agreement(a: tuple[str, ...], b: tuple[str, ...]) -> float:
     strange_right = _strange(right, left)
     if not strange_left and not strange_right:
         return 1.0
-    if _letters(left) == _letters(right):  # "Joyride" and "Joy Ride"
-        return 1.0
-    return 0.5 if strange_left and strange_right else 0.8
-
-
-def _letters(parts: Sequence[str]) -> str:
-    return "".join(parts)
+    return 0.5 if strange_left and strange_right and letters < 0.9 else 0.7
 
 
 def _strange(some: Sequence[str], others: Sequence[str]) -> bool:
@@ -269,15 +266,16 @@ def _lead(left: tuple[_Name, ...], right: tuple[_Name, ...]) -> float:
 # --- titles and versions -------------------------------------------------------------------------------------------
 
 _KINDS: tuple[tuple[str, str], ...] = (
-    ("karaoke", r"karaoke|backing track|sing-?along"),
-    ("tribute", r"tribute|cover|made famous|style of|originally performed|originally by"),
-    ("remaster", r"remaster\w*"),
-    ("rerecorded", r"re-?record\w*|taylors version|remake"),
+    ("karaoke", r"karaoke|backing track|sing ?along"),
+    ("tribute", r"tribute|cover|made famous|style of|originally (?:performed|recorded) by"),
+    ("remaster", r"re ?master\w*|digital(?:ly)? master\w*"),
+    ("rerecorded", r"re ?record\w*|taylors version|remake"),
     ("acapella", r"a ?cap+el+as?"),
     ("instrumental", r"instrumental"),
     ("live", r"live|unplugged|en vivo|ao vivo|en direct|sessions?"),
     ("acoustic", r"acoustic|akustik|acoustique|acustic[oa]"),
-    ("orchestral", r"orchestral|symphonic|arr|arranged"),
+    ("orchestral", r"orchestral|symphonic"),
+    ("arranged", r"arr|arranged"),
     ("demo", r"demo|rehearsal|work in progress|outtake|unreleased"),
     ("alternate", r"alt(?:ernat(?:e|ive))?|take \d+"),
     ("part of it", r"intro|outro|interlude|reprise|skit"),
@@ -286,7 +284,7 @@ _KINDS: tuple[tuple[str, str], ...] = (
     ("dub", r"dub"),
     ("extended", r"extended|12|long"),
     ("short", r"radio|single|short|edit|edited|7"),
-    ("remix", r"(?:re)?mix(?:es|ed)?|rmx|re-?work(?:ed)?|re-?fix|re-?rub|re-?edit|flip|bootleg|mash-?up"),
+    ("remix", r"(?:re ?)?mix(?:es|ed)?|rmx|re ?work(?:ed)?|re ?fix|re ?rub|re ?edit|flip|bootleg|mash ?up"),
     ("mono", r"mono"),
     ("clean", r"clean"),
     ("medley", r"medley"),
@@ -294,14 +292,50 @@ _KINDS: tuple[tuple[str, str], ...] = (
 _KIND_RES = tuple((kind, re.compile(rf"\b(?:{pattern})\b")) for kind, pattern in _KINDS)
 _MILD = frozenset({"remaster"})
 """Versions of the same recording."""
-_OPEN = frozenset({"short", "mono", "clean", "version"})
+_OPEN = frozenset({"short", "mono", "clean", "arranged", "version"})
 """Versions that are often the plain recording under another label: the single is what most people know."""
 _EXCLUSIVE = frozenset({"extended", "short"})
 _FILLER = frozenset(
-    """version mix edit remix remixed rmx edited stereo digital digitally digital original recording recorded the of in at
-    on from a an and with by for new full track album lp feat special hd inch""".split()
+    [
+        "version",
+        "ver",
+        "mix",
+        "edit",
+        "remix",
+        "remixed",
+        "rmx",
+        "edited",
+        "stereo",
+        "digital",
+        "digitally",
+        "original",
+        "recording",
+        "recorded",
+        "full",
+        "track",
+        "album",
+        "lp",
+        "feat",
+        "special",
+        "hd",
+        "inch",
+        "the",
+        "a",
+        "an",
+        "of",
+        "in",
+        "at",
+        "on",
+        "from",
+        "and",
+        "with",
+        "by",
+        "for",
+        "new",
+    ]
 )
-_YEAR = re.compile(r"\b(?:19|20)\d\d\b")
+_YEAR = re.compile(r"(?:19|20)\d\d")
+_CLAUSES = re.compile(r"\s/\s|;|,(?=\s(?:(?:19|20)\d\d )?re-?master)", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -332,24 +366,30 @@ def _title(text: str) -> _Title:
 
 
 def _version(text: str) -> _Version:
-    spoken = " ".join(words(text))
-    if not spoken:
-        return _Version(frozenset(), frozenset())
+    """Read clause by clause: in "Mono / Remastered 2009" the year is the remaster's."""
+    clauses = [_clause(" ".join(words(clause))) for clause in _CLAUSES.split(text)] if text else []
+    kinds = frozenset[str]().union(*(clause.kinds for clause in clauses))
+    details = frozenset[str]().union(*(clause.details for clause in clauses))
+    if "remaster" in kinds:
+        details = frozenset(detail for detail in details if not _YEAR.fullmatch(detail))
+    return _Version(kinds if kinds or not details else frozenset({"version"}), details)
+
+
+def _clause(spoken: str) -> _Version:
     kinds, rest = set(), spoken
     for kind, pattern in _KIND_RES:
         rest, hits = pattern.subn(" ", rest)
         if hits:
             kinds.add(kind)
-    rest = _YEAR.sub(" ", rest) if "remaster" in kinds or "rerecorded" in kinds else rest
     details = frozenset(word for word in rest.split() if word not in _FILLER)
-    if kinds & {"short", "extended", "alternate"} and "remix" in kinds and not details:
+    if "remix" in kinds and kinds & {"short", "extended", "alternate", "mono"} and not details:
         kinds.discard("remix")  # "Extended Mix", "Radio Mix": the word names no remixer
-    if "short" in kinds and details and not re.search(r"\b(?:radio|single)\b", spoken):
+    if "short" in kinds and details and not re.search(r"\b(?:radio|single|7)\b", spoken):
         kinds = kinds - {"short"} | {"remix"}  # "Eric Prydz Edit"
-    if not kinds and details:
-        kinds.add("version")
-    if "remaster" in kinds and kinds <= {"remaster"}:
+    if kinds == {"remaster"}:
         details = frozenset()
+    if details and not kinds and not all(map(_YEAR.fullmatch, details)):
+        kinds = {"version"}
     return _Version(frozenset(kinds), details)
 
 
@@ -515,10 +555,15 @@ def _base_evidence(base: float) -> _Evidence:
 def _version_evidence(a: _Title, b: _Title, relation: Relation) -> list[_Evidence]:
     if relation == "same":
         return []
-    told = " and ".join(sorted(_tell(side.version) for side in (a, b)))
+    if relation == "open" and a.version.kinds != b.version.kinds:
+        return [_Evidence(f"versions that may be one: {_told(a, b)}", most=_TELL, most_isrc=0.97)]
     if relation == "differ":
-        return [_Evidence(f"different versions: {told}", most=_NO, most_isrc=0.90)]
-    return [_Evidence(f"versions that can be one: {told}")]
+        return [_Evidence(f"different versions: {_told(a, b)}", most=_NO, most_isrc=0.90)]
+    return [_Evidence(f"versions of one recording: {_told(a, b)}")]
+
+
+def _told(a: _Title, b: _Title) -> str:
+    return " and ".join(sorted(_tell(side.version) for side in (a, b)))
 
 
 def _tell(version: _Version) -> str:

@@ -79,7 +79,7 @@ def words(text: str) -> tuple[str, ...]:
 
 
 def _in_word(char: str) -> bool:
-    """Letters, digits, and the combining marks that `\\w` forgets: without them a Hindi or Thai word falls apart."""
+    r"""Letters, digits, and the combining marks that `\w` forgets: without them a Hindi or Thai word falls apart."""
     return char.isalnum() or unicodedata.category(char) in ("Mn", "Mc")
 
 
@@ -129,16 +129,17 @@ class Title:
 
 
 _FEAT = r"(?:feat(?:uring)?|ft|f/)(?:\.|\b|(?<=/))"
-_FEATURED = re.compile(rf"^{_FEAT}\s*(?P<names>.+)$|^with\s+(?P<with>.+)$", re.IGNORECASE)
+_FEATURED = re.compile(rf"^{_FEAT}\s*(?P<names>.+)$", re.IGNORECASE)
+_WITH = re.compile(r"^with\s+(?P<names>.+)$", re.IGNORECASE)
 _FEAT_TAIL = re.compile(rf"^(?P<before>.*?\S)\s+{_FEAT}\s*(?P<names>\S.*)$", re.IGNORECASE)
 
 _VERSION = re.compile(
     r"""\b(?:
         (?:re)?mix(?:es|ed)? | rmx | (?:re)?edit(?:ed)? | re-?work(?:ed)? | re-?fix | re-?rub | flip | bootleg | vip
-      | mash-?up | dub | versions? | versión | version[ae] | versão | remaster(?:ed|izado|isé|isée)? | live | en\ vivo
-      | ao\ vivo | en\ direct | unplugged | acoustic | akustik | acoustique | acústic[oa] | instrumental | karaoke
-      | a\ ?cap+el+as? | demo | re-?record(?:ed|ing) | extended | mono | stereo | alt(?:ernat(?:e|ive))?\.?\ (?:take|mix)
-      | take\ \d+ | outtake | rehearsal | reprise | intro | outro | interlude | skit | sped\ up | slowed | nightcore
+      | mash-?up | dub | versions? | ver\. | versión | version[ae] | versão | re-?master\w* | live | en\ vivo | ao\ vivo
+      | en\ direct | unplugged | acoustic | akustik | acoustique | acústic[oa] | instrumental | karaoke
+      | a\ ?cap+el+as? | demo | re-?record(?:ed|ing) | extended | mono | stereo
+      | alt(?:ernat(?:e|ive))?\.?\ (?:take|mix) | take\ \d+ | outtake | rehearsal | reprise | intro | outro | interlude | skit | sped\ up | slowed | nightcore
       | reverb | orchestral | session | cover | tribute | made\ famous | style\ of | originally\ performed | arr\.
       | arranged | unreleased | work[\ -]in[\ -]progress | uncut | vinyl | clean | explicit | original | remake
       | bonus | backing\ track | sing-?along | 8d | medley | \d+"
@@ -148,14 +149,17 @@ _VERSION = re.compile(
 _PACKAGING = re.compile(
     r"""^(?:
         (?:the\ )?(?:official|offizielles|oficial|officiel)\b.* | (?:full\ )?(?:hd|hq|4k|uhd)(?:\ (?:video|audio))?
-      | (?:music|lyrics?|video)\ ?(?:video|clip|visuali[sz]er)? | videoclip | visuali[sz]er | audio | m/?v | with\ lyrics
-      | free\ (?:download|dl) | out\ now | explicit(?:\ (?:content|version|album\ version))? | bonus(?:\ track)?
+      | (?:music|lyrics?|video)\ ?(?:video|clip|visuali[sz]er)? | videoclip | visuali[sz]er | audio | m/?v
+      | with\ lyrics | free\ (?:download|dl) | out\ now | explicit(?:\ (?:content|version|album\ version))? | bonus(?:\ track)?
       | (?:the\ )?original(?:\ (?:mix|version|album\ version|recording|master))? | version\ originale
-      | (?:.*\ )?(?:album|lp)\ (?:version|mix) | (?:main|standard|full\ length|studio)\ (?:mix|version) | album | unreleased
+      | (?!.*\b(?:re|mix|remix\w*|live|edit|single|acoustic|demo|early|alt\w*|instrumental)\b)(?:.*\ )?(?:album|lp)\ version
+      | (?:main|standard|full\ length|studio|album)\ (?:mix|version) | album | unreleased
     )$""",
     re.IGNORECASE | re.VERBOSE,
 )
 _ORIGIN = re.compile(r"^(?:(?:main\ )?theme\ )?(?:from|aus|du\ film|prod(?:uced)?\.?\s+by)\b", re.IGNORECASE)
+_YEAR = re.compile(r"(?:19|20)\d\d")
+_RULES = (("featured", _FEATURED), ("packaging", _PACKAGING), ("version", _VERSION), ("origin", _ORIGIN))
 _CLOSING = {"(": ")", "[": "]", "{": "}"}
 
 
@@ -173,19 +177,20 @@ def _split(text: str) -> Title:
     if not any(mark in text for mark in "([{-") and not _FEAT_TAIL.match(text):
         return Title(text)
     kept: list[str] = []
-    found: dict[str, list[str]] = {"version": [], "featured": [], "note": [], "origin": [], "packaging": []}
+    found: dict[str, list[str]] = {}
     for part, opening in _parts(text):
-        kind = _kind(part, opening, first=not kept)
-        if kind in found:
-            found[kind].append(part)
+        kind = _kind(part, opening) if kept else "name"
+        if opening == "-" and kind == "name" and "version" in found:
+            kind = "version"  # "Live at Webster Hall - June 2011": the dash goes on about the version
+        found.setdefault(kind, []).append(part)
         if kind in ("name", "note"):
             kept.append(_wrapped(part, opening))
-    base, tail = _cut_featured(" ".join(kept).removeprefix("- "))
+    base, guests = _cut_featured(" ".join(kept).removeprefix("- "))
     if not base:
         return Title(text)
-    featured = [name for part in found["featured"] for name in _names_of(part)]
-    version = " / ".join(found["version"])
-    return Title(base, version, (*tail, *featured), (*found["note"], *found["origin"]))
+    guests += [name for part in found.get("featured", ()) for name in _guests(part)]
+    notes = (*found.get("note", ()), *found.get("origin", ()))
+    return Title(base, " / ".join(found.get("version", ())), tuple(guests), notes)
 
 
 def _wrapped(part: str, opening: str) -> str:
@@ -194,21 +199,16 @@ def _wrapped(part: str, opening: str) -> str:
     return f"{opening}{part}{_CLOSING[opening]}" if opening else part
 
 
-def _kind(part: str, opening: str, *, first: bool) -> str:
+def _kind(part: str, opening: str) -> str:
     """What a part is: name, version, featured, packaging, origin, or note (bracketed, none of these)."""
     if not opening:
         return "name"
-    if not part.strip("-/ "):
-        return "packaging"
-    if _FEATURED.match(part) and not (opening == "-" and part[:4].lower() == "with"):
-        return "featured"
-    if _PACKAGING.match(part):
-        return "packaging"
-    if _VERSION.search(part) and not (first and opening != "-"):
+    if opening == "-" and _YEAR.fullmatch(part):
         return "version"
-    if _ORIGIN.match(part):
-        return "origin"
-    return "note" if opening != "-" else "name"
+    for kind, rule in _RULES:
+        if rule.search(part):
+            return kind
+    return "name" if opening == "-" else "featured" if _WITH.match(part) else "note"
 
 
 def _parts(text: str) -> Iterator[tuple[str, str]]:
@@ -242,19 +242,19 @@ def _brackets(text: str) -> Iterator[tuple[str, str]]:
     yield text[start:].strip(), opening
 
 
-def _cut_featured(base: str) -> tuple[str, tuple[str, ...]]:
+def _cut_featured(base: str) -> tuple[str, list[str]]:
     match = _FEAT_TAIL.match(base)
-    return (match["before"], tuple(_names(match["names"]))) if match else (base, ())
+    return (match["before"], _names(match["names"])) if match else (base, [])
 
 
-def _names_of(part: str) -> Iterator[str]:
-    match = _FEATURED.match(part)
-    return _names(match["names"] or match["with"]) if match else iter(())
+def _guests(part: str) -> list[str]:
+    match = _FEATURED.match(part) or _WITH.match(part)
+    return _names(match["names"]) if match else []
 
 
-def _names(text: str) -> Iterator[str]:
+def _names(text: str) -> list[str]:
     """Guests are listed: "A, B & C". A guest whose own name holds a comma or "&" is rarer than a list of two."""
-    return (name.strip() for name in re.split(r",|;|\s&\s|\sand\s|\+", text) if name.strip())
+    return [name.strip() for name in re.split(r",|;|\s&\s|\sand\s|\+", text) if name.strip()]
 
 
 _ROLES = re.compile(r"\s+(?P<word>feat(?:uring)?\.?|ft\.?|f/|vs\.?|versus)\s+", re.IGNORECASE)
@@ -293,8 +293,8 @@ def main_artist(text: str) -> str:
 def search_text(text: str) -> str:
     """A text to search an upstream with: the name alone, without guests, packaging, origins, quotes and brackets.
 
-    A version that names a remixer or the like stays, since catalogues list such recordings on their own; a remaster does
-    not. Case and diacritics stay: upstreams fold better than we do.
+    A version that names a remixer or the like stays, since catalogues list such recordings on their own; a remaster
+    does not. Case and diacritics stay: upstreams fold better than we do.
     """
     title = split_title(text)
     version = "" if re.search("remaster", title.version, re.IGNORECASE) else title.version

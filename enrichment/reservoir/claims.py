@@ -150,6 +150,17 @@ WHERE id IN (SELECT id FROM orphans)
 RETURNING id, source, deaths
 """)
 
+_UNHARMED = text("""
+UPDATE lookups SET state = 'waiting', claim_token = NULL, claimed_by = NULL, lease_until = NULL
+WHERE state = 'claimed' AND claimed_by = :worker
+""")
+
+
+def return_unharmed(connection: Connection, worker: uuid.UUID) -> None:
+    """A worker leaves in good order: its claims wait again, and nothing is counted against them."""
+    connection.execute(_UNHARMED, {"worker": worker})
+
+
 _EXPIRED = text("""
 WITH expired AS (
     SELECT id FROM lookups WHERE state = 'claimed' AND lease_until < clock_timestamp()

@@ -56,8 +56,12 @@ def insert(connection: Connection, lookups: Sequence[NewLookup], gather_seconds:
     """Adds them; a lookup that is open already only rises in priority. Returns the sources that got work."""
     if not lookups:
         return set()
-    # In one order, or two submits of the same subjects could wait for each other.
-    ordered = sorted(lookups, key=lambda lookup: (lookup.subject_id.bytes, lookup.source, lookup.question))
+    # Two tracks may ask the same of their album. In one order, or two submits could wait for each other.
+    best: dict[tuple[bytes, str, str], NewLookup] = {}
+    for new in lookups:
+        key = (new.subject_id.bytes, new.source, new.question)
+        best[key] = max(best.get(key, new), new, key=lambda each: each.priority)
+    ordered = [best[key] for key in sorted(best)]
     rows = connection.execute(_INSERT, {"rows": json.dumps([_row(new) for new in ordered]), "gather": gather_seconds})
     return {row.source for row in rows}
 

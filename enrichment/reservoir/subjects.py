@@ -15,7 +15,6 @@ from sqlalchemy import Connection, bindparam, select, text, update
 from enrichment.domain.subjects import FIELDS, Kind, Status
 from models import TABLES, Album, Track, column_of
 
-
 CRITICAL = 10
 
 
@@ -105,7 +104,7 @@ def _locked(connection: Connection, refs: set[Ref]) -> list[Subject]:
         if ids:
             query = select(table.__table__).where(table.id.in_(ids)).order_by(table.id).with_for_update()
             subjects += [_subject(kind, row) for row in connection.execute(query).mappings()]
-    _add_standings(connection, subjects)
+    refresh_standings(connection, subjects)
     return subjects
 
 
@@ -130,7 +129,8 @@ FROM enrichment_status WHERE subject_id = ANY(:ids)
 """)
 
 
-def _add_standings(connection: Connection, subjects: Sequence[Subject]) -> None:
+def refresh_standings(connection: Connection, subjects: Sequence[Subject]) -> None:
+    """Reads how these subjects stand."""
     by_ref = {subject.ref: subject for subject in subjects}
     for row in connection.execute(_STANDINGS, {"ids": [ref.id for ref in by_ref]}):
         subject = by_ref.get(Ref(Kind(row.kind), row.subject_id))
@@ -145,6 +145,19 @@ def _add_standings(connection: Connection, subjects: Sequence[Subject]) -> None:
                 list(row.sources_used),
                 row.correlation_id,
             )
+
+
+_LINK = text("""
+UPDATE tracks t SET album_id = r.album_id
+FROM jsonb_to_recordset(CAST(:rows AS jsonb)) AS r(id uuid, album_id uuid) WHERE t.id = r.id
+""")
+
+
+def link_albums(connection: Connection, albums: Mapping[uuid.UUID, uuid.UUID]) -> None:
+    """These tracks (locked) belong to these albums."""
+    rows = [{"id": str(track), "album_id": str(album)} for track, album in albums.items()]
+    if rows:
+        connection.execute(_LINK, {"rows": json.dumps(rows)})
 
 
 def write(connection: Connection, changed: Sequence[Subject], now: datetime) -> None:
@@ -227,6 +240,62 @@ def write_statuses(connection: Connection, statuses: Sequence[NewStatus], now: d
         connection.execute(_STATUS, {"rows": json.dumps(rows), "now": now})
 
 
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """What somebody wants of a subject."""
+
+    ref: Ref
+    wanted: tuple[str, ...]
+    priority: int
+    forced_at: datetime | None = None
+    correlation_id: str | None = None
+
+    def joined(self, other: Wish) -> Wish:
+        """Both wishes in one."""
+        return Wish(
+            self.ref,
+            tuple(sorted({*self.wanted, *other.wanted})),
+            max(self.priority, other.priority),
+            other.forced_at or self.forced_at,
+            self.correlation_id or other.correlation_id,
+        )
+
+
+# What is open is joined: wishes add up and the priority rises. What has ended begins anew.
+_WANT = text("""
+INSERT INTO enrichment_status AS s (kind, subject_id, wanted, priority, forced_at, correlation_id)
+SELECT kind, subject_id, wanted, priority, forced_at, correlation_id
+FROM jsonb_to_recordset(CAST(:rows AS jsonb)) AS r(kind text, subject_id uuid, wanted text[], priority int,
+    forced_at timestamptz, correlation_id text)
+ON CONFLICT (kind, subject_id) DO UPDATE SET
+    wanted = (SELECT array_agg(DISTINCT name) FROM unnest(s.wanted || excluded.wanted) AS w(name)),
+    priority = CASE WHEN s.status IN ('pending', 'in_progress') THEN greatest(s.priority, excluded.priority)
+                    ELSE excluded.priority END,
+    forced_at = coalesce(excluded.forced_at, s.forced_at),
+    correlation_id = coalesce(excluded.correlation_id, s.correlation_id),
+    requested_at = CASE WHEN s.status IN ('pending', 'in_progress') THEN s.requested_at ELSE clock_timestamp() END,
+    finished_at = CASE WHEN s.status IN ('pending', 'in_progress') THEN s.finished_at END,
+    status = CASE WHEN s.status = 'in_progress' THEN s.status ELSE 'pending' END
+""")
+
+
+def want(connection: Connection, wishes: Sequence[Wish]) -> None:
+    """Status rows for these subjects, each of which must be there once only."""
+    rows = [
+        {
+            "kind": wish.ref.kind,
+            "subject_id": str(wish.ref.id),
+            "wanted": list(wish.wanted),
+            "priority": wish.priority,
+            "forced_at": wish.forced_at.isoformat() if wish.forced_at else None,
+            "correlation_id": wish.correlation_id,
+        }
+        for wish in sorted(wishes, key=lambda wish: wish.ref.id.bytes)
+    ]
+    if rows:
+        connection.execute(_WANT, {"rows": json.dumps(rows)})
+
+
 _DEPENDANTS = text("""
 INSERT INTO replans (kind, subject_id, priority)
 SELECT 'track', t.id, s.priority
@@ -266,6 +335,20 @@ def record_replans(connection: Connection, refs: Mapping[Ref, int]) -> None:
     ]
     if rows:
         connection.execute(_RECORD, {"rows": json.dumps(rows)})
+
+
+# A background refresh: the status stays as it is while the answers that were missing come in.
+_REOPEN = text("""
+UPDATE enrichment_status s SET refreshing = true
+WHERE s.status IN ('partial', 'failed', 'completed') AND (s.subject_id = ANY(:ids) OR s.subject_id IN (
+    SELECT id FROM tracks WHERE performer_id = ANY(:ids) OR album_id = ANY(:ids)))
+""")
+
+
+def reopen(connection: Connection, ids: Collection[uuid.UUID]) -> None:
+    """Subjects that ended without an answer that can be had now."""
+    if ids:
+        connection.execute(_REOPEN, {"ids": list(ids)})
 
 
 _TAKE = text("""

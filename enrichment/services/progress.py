@@ -209,7 +209,7 @@ class _View:
             days = self.state.fleet.sources[step.source].freshness.days
             return self.state.now < ended + timedelta(days=days)
         if asked.outcome == Outcome.NOTHING_FOUND:
-            return self.state.now < recheck_at(ended, asked.misses)
+            return bool(self.state.now < recheck_at(ended, asked.misses))
         return ended >= self.standing.requested_at
 
     def _key(self, about: Kind | None, need: str) -> Any:
@@ -284,7 +284,7 @@ class _View:
 
     def _ended(
         self,
-        found: bool,  # noqa: FBT001 - one of the three facts a status is made of
+        found: bool,
         unanswered: Sequence[Asked],
         completeness: float,
         used: tuple[str, ...],
@@ -292,12 +292,11 @@ class _View:
         deferred: bool,
     ) -> NewStatus:
         open_questions = bool(unanswered) or deferred
-        if found:
-            status = Status.PARTIAL if open_questions else Status.COMPLETED
-        else:
-            status = Status.FAILED
+        reached = Status.PARTIAL if open_questions else Status.COMPLETED
+        status = reached if found else Status.FAILED
         if self.standing.refreshing:
-            status = self.standing.status
+            # A refresh in the background can only better what was reached.
+            status = max(status, self.standing.status, key=_BY_WORTH.index)
         return NewStatus(
             self.subject.ref,
             status,
@@ -323,20 +322,26 @@ class _View:
         return f"no source knows it (asked: {', '.join(asked)})" if status is Status.FAILED else None
 
 
+_BY_WORTH = (Status.PENDING, Status.IN_PROGRESS, Status.FAILED, Status.PARTIAL, Status.COMPLETED)
+
+
 def _answered(asked: Asked) -> bool:
     return asked.state == LookupState.ENDED and asked.outcome in ANSWERED
 
 
 def _why(asked: Asked) -> str:
-    return "waits for its source" if asked.state == LookupState.DEFERRED else (asked.error or asked.outcome or "unknown")
+    return (
+        "waits for its source" if asked.state == LookupState.DEFERRED else (asked.error or asked.outcome or "unknown")
+    )
 
 
-_PICTURE = {Kind.ALBUM: ("download", "cover_art_url"), Kind.PERFORMER: ("portrait", "image_url")}
+PICTURE = {Kind.ALBUM: ("download", "cover_art_url"), Kind.PERFORMER: ("portrait", "image_url")}
+"""The artwork question of each kind, and the field whose URL it downloads."""
 
 
 def _pictures(state: _State, subject: Subject, focus: set[Ref]) -> Iterable[NewLookup]:
     """The chosen picture of an album or a performer, to be downloaded and checked; nobody waits for it."""
-    question, field = _PICTURE.get(subject.ref.kind, ("", ""))
+    question, field = PICTURE.get(subject.ref.kind, ("", ""))
     url = subject.values.get(field)
     priority = _asked_with(state, subject, focus)
     if not url or priority is None or "artwork" not in state.fleet.sources:
@@ -365,4 +370,3 @@ def _asked_with(state: _State, subject: Subject, focus: set[Ref]) -> int | None:
     ]
     best = max(tracks, default=0)
     return best if subject.ref.kind is Kind.ALBUM and best >= ARTWORK_FROM else None
-

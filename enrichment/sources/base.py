@@ -19,6 +19,8 @@ from enrichment.domain.outcomes import ANSWER, Answer, Judgement, Verdict
 from enrichment.domain.questions import Budget, Freshness, Keys, Question, Terms
 
 if TYPE_CHECKING:
+    import urllib.request
+
     import httpx
     import httpx2
     import requests
@@ -87,6 +89,9 @@ class Line(Protocol):
     def httpx2_transport(self) -> httpx2.BaseTransport:
         """For libraries on httpx2: pylast."""
 
+    def send_urllib(self, request: urllib.request.Request) -> bytes:
+        """For libraries on urllib: musicbrainzngs. Raises urllib.error.HTTPError for an answer of status 400 and up."""
+
 
 class NoAnswer(Exception):  # noqa: N818 - named for what it is; it is not an error of the program
     """A request that did not bring an answer. Libraries may wrap or swallow it: the wire remembers it all the same."""
@@ -108,15 +113,15 @@ class Site:
 class Source(ABC, Generic[C]):
     """One upstream. Subclass, fill in the declarations, implement `client` and `ask`.
 
-    budget: what we allow ourselves of what the upstream permits.
-    questions: a class attribute, or set in __init__ where they depend on an option.
+    budget: what we allow ourselves of what the upstream permits. questions: what can be asked, ids before names.
+        Both are class attributes, or set in __init__ where they depend on an option.
     sites: further hosts of the same upstream, by name; they share its budget.
     max_seconds: a call's whole deadline. cache_seconds: how long a reply may be used again.
     """
 
     name: ClassVar[str]
     url: ClassVar[str]
-    budget: ClassVar[Budget]
+    budget: Budget
     questions: tuple[Question, ...]
     terms: ClassVar[Terms]
     freshness: ClassVar[Freshness] = Freshness()

@@ -1,7 +1,8 @@
 """No request to a private address, whatever a URL, a redirect or a name server says.
 
 The check stands where the connection is made: names are resolved once, every address is looked at, and the connection
-goes to the address that was checked, so a name that changes its mind between check and use (DNS rebinding) gains nothing.
+goes to the address that was checked, so a name that changes its mind between check and use (DNS rebinding) gains
+nothing.
 Hosts that the operator named in settings (a mirror, a simulator) are trusted.
 """
 
@@ -17,7 +18,7 @@ import httpcore
 import httpx
 
 
-class PrivateAddress(httpcore.ConnectError):  # noqa: N818 - an address, refused
+class PrivateAddress(httpcore.ConnectError):
     """The host resolves to an address that is not public."""
 
 

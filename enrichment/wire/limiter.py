@@ -138,6 +138,10 @@ class Limiter:
         self.warm(source)
         return self._call(source, operation, *arguments)
 
+    def budget(self, source: str) -> Budget:
+        """What the source is held to."""
+        return self._terms(source).budget
+
     def warm(self, source: str) -> None:
         """Cold start: whatever was called before may still be counted by the upstream, so wait for it to end."""
         terms, known = self._terms(source), self._standing(source)

@@ -10,6 +10,7 @@ What the call came to is remembered here, whatever the library makes of it.
 from __future__ import annotations
 
 import time
+import urllib.request
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -226,6 +227,8 @@ class Wire:
 
     def _spend(self, call: Call) -> None:
         """The turn is spent here, right before the request is written."""
+        if not call.turn.used and (early := call.turn.moment - self._monotonic()) > 0:
+            self._sleep(early)
         while (no := self._limiter.use(call.turn)) is not None:
             if no.paused:
                 raise NoAnswer(Judgement(Verdict.BLOCKED, no.after, "paused before the request was written"))
@@ -271,6 +274,9 @@ class _WireLine:
 
     def httpx2_transport(self) -> httpx2.BaseTransport:
         return transports.httpx2_transport(self.send)
+
+    def send_urllib(self, request: urllib.request.Request) -> bytes:
+        return transports.send_urllib(self.send, request)
 
 
 def _excerpt(call: Call) -> str:

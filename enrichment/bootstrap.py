@@ -1,0 +1,216 @@
+"""The one place where everything is wired. Edges call `build`; tests call it with other parts."""
+
+from __future__ import annotations
+
+import socket
+import sys
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import alembic.command
+import httpx
+import redis
+import structlog
+from alembic.config import Config
+from redis.backoff import NoBackoff
+from redis.retry import Retry
+from sqlalchemy import Engine, create_engine, text
+
+from enrichment.domain.planning import Steps
+from enrichment.domain.questions import Question
+from enrichment.reservoir import fleet as fleet_rows
+from enrichment.reservoir.retrying import in_transaction
+from enrichment.services import standing
+from enrichment.services.fleet import Fleet, SendFetch
+from enrichment.services.steward import Steward, new_card
+from enrichment.settings import PREFIX, Settings, load
+from enrichment.sources.base import Source
+from enrichment.sources.registry import builtin_sources
+from enrichment.wire.cache import Cache
+from enrichment.wire.guard import guarded_transport
+from enrichment.wire.limiter import Limiter, Terms
+from enrichment.wire.wire import Place, Wire
+
+VERSION = "0.1.0"
+ROOT = Path(__file__).resolve().parent.parent
+
+
+@dataclass(slots=True)
+class Parts:
+    """What tests, and edges with needs of their own, hand in instead of the usual parts."""
+
+    send_fetch: SendFetch | None = None
+    sleep: Callable[[float], object] = time.sleep
+    http: httpx.Client | None = None
+    sources: Mapping[str, Source[Any]] | None = None
+    threads: int | None = None
+
+
+def build(settings: Settings | None = None, parts: Parts | None = None) -> Fleet:
+    """A fleet's services, ready to use. Connects to nothing until used.
+
+    Raises ValueError where a setting is missing or cannot be read; the message says which.
+    """
+    settings = settings or load()
+    parts = parts or Parts()
+    _require(settings)
+    sources = parts.sources if parts.sources is not None else make_sources(settings)
+    places = {name: make_place(settings, source) for name, source in sources.items()}
+    engine = make_engine(settings, parts.threads or 8)
+    card = new_card(socket.gethostname(), machine(), parts.threads or 0, VERSION)
+    terms = _Terms(settings, sources)
+    limiter_redis = make_redis(settings)
+    limiter = Limiter(limiter_redis, terms, lambda source: standing.for_cold_start(engine, source), str(card.id))
+    wire = Wire(
+        sources,
+        places,
+        limiter,
+        Cache(limiter_redis),
+        parts.http or make_http(settings, places),
+        spend_day=_day_quota(engine, terms),
+        sleep=parts.sleep,
+    )
+    questions = {name: askable(source, places[name]) for name, source in sources.items()}
+    steps = Steps((name, question) for name, asked in questions.items() for question in asked)
+    send = parts.send_fetch or _no_broker
+    return Fleet(engine, sources, questions, steps, limiter, wire, card, send, settings.speed, parts.sleep)
+
+
+def build_steward(fleet: Fleet, settings: Settings) -> Steward:
+    """A worker's steward."""
+    return Steward(fleet, make_redis(settings), fleet.worker.machine)
+
+
+def _require(settings: Settings) -> None:
+    for name in ("database_url", "redis_url"):
+        if not getattr(settings, name):
+            raise ValueError(f"{PREFIX}{name.upper()} is not set; `linernotes up` runs a fleet with servers of its own")
+
+
+def make_sources(settings: Settings) -> dict[str, Source[Any]]:
+    """Every source there is, each with its options."""
+    names = {key[len(PREFIX) :].split("_")[0].lower() for key in settings.environ if key.startswith(PREFIX)}
+    return builtin_sources({name: settings.source_options(name) for name in names})
+
+
+def make_place(settings: Settings, source: Source[Any]) -> Place:
+    """Where this fleet finds a source, and what opens it."""
+    sites = {site.name: settings.site_url(source.name, site.name, site.url) for site in source.sites}
+    secrets = {name: settings.text(name) for name in source.secrets if settings.text(name)}
+    return Place(settings.source_url(source.name, source.url), sites, secrets)
+
+
+def askable(source: Source[Any], place: Place) -> tuple[Question, ...]:
+    """The source's questions whose keys are there."""
+    return tuple(q for q in source.questions if all(secret in place.secrets for secret in q.requires))
+
+
+class _Terms:
+    """What the limiter holds each source to, read once."""
+
+    def __init__(self, settings: Settings, sources: Mapping[str, Source[Any]]) -> None:
+        self._terms = {name: self._read(settings, source) for name, source in sources.items()}
+
+    def _read(self, settings: Settings, source: Source[Any]) -> Terms:
+        options = settings.source_options(source.name)
+        return Terms(
+            settings.source_budget(source.name, source.budget),
+            source.max_seconds,
+            int(options.get("breaker_threshold", 5)),
+            float(options.get("breaker_seconds", 30.0)) / settings.speed,
+        )
+
+    def __call__(self, source: str) -> Terms:
+        return self._terms[source]
+
+
+def _day_quota(engine: Engine, terms: _Terms) -> Callable[[str], float | None]:
+    def spend(source: str) -> float | None:
+        per_day = terms(source).budget.per_day
+        if per_day is None:
+            return None
+        return in_transaction(engine, lambda c: fleet_rows.spend_day(c, source, per_day), patience=2.0)
+
+    return spend
+
+
+def _no_broker(source: str, ticket: str) -> None:
+    """Without a broker the workers' stewards send the messages."""
+    del source, ticket
+
+
+def make_engine(settings: Settings, threads: int) -> Engine:
+    """Connections for so many threads; one that died is replaced before use."""
+    return create_engine(
+        settings.database_url,
+        pool_size=max(4, threads // 2),
+        max_overflow=threads,
+        pool_pre_ping=True,
+        pool_recycle=1800,
+        connect_args={
+            "connect_timeout": 5,
+            "options": "-c statement_timeout=60000 -c lock_timeout=20000 -c idle_in_transaction_session_timeout=60000",
+            "application_name": "linernotes",
+        },
+    )
+
+
+def make_redis(settings: Settings) -> redis.Redis:
+    """The limiter's and the cache's Redis. No silent retries: an unanswered script may have run."""
+    return redis.Redis.from_url(
+        settings.redis_url,
+        socket_timeout=5,
+        socket_connect_timeout=3,
+        socket_keepalive=True,
+        retry=Retry(NoBackoff(), 0),
+        health_check_interval=15,
+    )
+
+
+def make_http(settings: Settings, places: Mapping[str, Place]) -> httpx.Client:
+    """The one client behind all lines."""
+    trusted = [url for place in places.values() for url in (place.url, *place.sites.values())]
+    transport = guarded_transport([*trusted, settings.upstream_url] if settings.upstream_url else trusted)
+    return httpx.Client(transport=transport, follow_redirects=False, trust_env=False)
+
+
+def migrate(database_url: str) -> None:
+    """Brings the database to the newest tables. Two at once wait for each other."""
+    config = Config(str(ROOT / "alembic.ini"))
+    engine = create_engine(database_url)
+    with engine.begin() as connection:
+        connection.execute(text("SELECT pg_advisory_xact_lock(hashtext('linernotes migrations'))"))
+        config.attributes["connection"] = connection
+        alembic.command.upgrade(config, "head")
+    engine.dispose()
+
+
+def register_sources(fleet: Fleet) -> None:
+    """A row for each source, before the first claim."""
+    in_transaction(fleet.engine, lambda connection: fleet_rows.add_sources(connection, tuple(fleet.sources)))
+
+
+def machine() -> str:
+    """Names the kernel, and the namespace, that our pid belongs to: another container has other pids."""
+    boot, pids = Path("/proc/sys/kernel/random/boot_id"), Path("/proc/self/ns/pid")
+    if boot.exists() and pids.exists():
+        return f"{boot.read_text().strip()}:{pids.readlink()}"
+    return socket.gethostname()
+
+
+def log_to_stderr(*, json: bool) -> None:
+    """Logs go to stderr, as lines for people or as JSON."""
+    structlog.configure(
+        processors=[
+            structlog.contextvars.merge_contextvars,
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso", utc=True),
+            structlog.processors.format_exc_info,
+            structlog.processors.JSONRenderer() if json else structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty()),
+        ],
+        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        cache_logger_on_first_use=True,
+    )

@@ -1,0 +1,25 @@
+"""How long what was said holds, and when to ask again about what nobody knew."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+from enrichment.domain.findings import Statement
+
+LONGEST_RECHECK_DAYS = 32
+
+
+def is_fresh(statement: Statement, days: float, now: datetime) -> bool:
+    """Was it said within the last `days` days?"""
+    return now < statement.stated_at + timedelta(days=days)
+
+
+def satisfies(stated_at: datetime, forced_at: datetime | None) -> bool:
+    """Does a statement of this moment do for a request that forced a refresh at `forced_at`?"""
+    return forced_at is None or stated_at >= forced_at
+
+
+def recheck_at(answered_at: datetime, misses: int) -> datetime:
+    """When to ask again a source that knew nothing `misses` times in a row: after 1 day, doubling to 32."""
+    doublings = min(max(misses, 1), 6) - 1
+    return answered_at + timedelta(days=min(2**doublings, LONGEST_RECHECK_DAYS))

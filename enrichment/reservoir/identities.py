@@ -1,0 +1,257 @@
+"""Which subject a request means: by the producer's id, by ours, by its names; created where it is new."""
+
+from __future__ import annotations
+
+import json
+import uuid
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import Connection, text
+
+from enrichment.domain.subjects import Kind
+from enrichment.domain.text import main_artist, name_key, title_key
+from enrichment.reservoir.subjects import Ref, lock_names
+
+DURATION_SLACK_MS = 10_000
+"""Two tracks of the same names whose durations differ by more are two recordings."""
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """What a request says of its subject. name: the artist's, or the performer's own. title: of the track or album."""
+
+    kind: Kind
+    external_id: str | None = None
+    name: str | None = None
+    title: str | None = None
+    album: str | None = None
+    isrc: str | None = None
+    duration_ms: int | None = None
+
+    @property
+    def is_named(self) -> bool:
+        """Are the names there that would create it?"""
+        return bool(self.name and (self.kind is Kind.PERFORMER or self.title))
+
+    @property
+    def artist_key(self) -> str:
+        """Of the main artist."""
+        return name_key(main_artist(self.name or ""))
+
+    @property
+    def title_key(self) -> str:
+        """Of track or album, with its version."""
+        return title_key(self.title or "")
+
+
+def resolve(connection: Connection, identities: Sequence[Identity]) -> tuple[list[Ref | None], set[Ref]]:
+    """The subject of each identity, and which of them are new. None: an unknown id without names.
+
+    Takes the advisory locks of all names first, so that nobody else creates the same subject.
+    """
+    lock_names(connection, (name for identity in identities for name in _lock_names(identity)))
+    resolver = _Resolver(connection)
+    for kind in (Kind.PERFORMER, Kind.ALBUM, Kind.TRACK):
+        resolver.resolve(kind, [identity for identity in dict.fromkeys(identities) if identity.kind is kind])
+    return [resolver.refs.get(identity) for identity in identities], resolver.created
+
+
+def _lock_names(identity: Identity) -> list[str]:
+    names = [f"{identity.kind}:id:{identity.external_id}"] if identity.external_id else []
+    if identity.is_named:
+        names.append(f"performer:{identity.artist_key}")
+        if identity.kind is not Kind.PERFORMER:
+            names.append(f"{identity.kind}:{identity.artist_key}:{identity.title_key}")
+        if identity.album:
+            names.append(f"album:{identity.artist_key}:{title_key(identity.album)}")
+    return names
+
+
+_BY_ID = {
+    kind: text(f"""
+SELECT id, external_id FROM {kind}s WHERE external_id = ANY(:texts) OR id = ANY(:ids)
+""")  # noqa: S608 - one of three constants
+    for kind in Kind
+}
+
+_BY_PERFORMER_NAME = text("""
+SELECT id, external_id, name_key AS artist_key, '' AS title_key, NULL AS isrc, NULL AS duration_ms
+FROM performers WHERE name_key = ANY(:artists) ORDER BY created_at, id
+""")
+
+_BY_NAMES = {
+    kind: text(f"""
+SELECT t.id, t.external_id, t.artist_key, t.title_key, {facts}
+FROM {kind}s t JOIN (
+    SELECT DISTINCT * FROM unnest(CAST(:artists AS text[]), CAST(:titles AS text[])) AS names(artist, title)
+) n
+  ON t.artist_key = n.artist AND t.title_key = n.title ORDER BY t.created_at, t.id
+""")  # noqa: S608 - constants
+    for kind, facts in (
+        (Kind.TRACK, "t.isrc, t.duration_ms"),
+        (Kind.ALBUM, "NULL AS isrc, NULL AS duration_ms"),
+    )
+}
+
+_ADOPT = {
+    kind: text(f"""
+UPDATE {kind}s s SET external_id = r.external_id
+FROM jsonb_to_recordset(CAST(:rows AS jsonb)) AS r(id uuid, external_id text) WHERE s.id = r.id
+""")  # noqa: S608 - one of three constants
+    for kind in Kind
+}
+
+_NEW_PERFORMERS = text("""
+INSERT INTO performers (id, external_id, name, name_key)
+SELECT id, external_id, name, artist_key
+FROM jsonb_to_recordset(CAST(:rows AS jsonb)) AS r(id uuid, external_id text, name text, artist_key text)
+""")
+_NEW_ALBUMS = text("""
+INSERT INTO albums (id, external_id, title, artist, title_key, artist_key, performer_id)
+SELECT id, external_id, title, name, title_key, artist_key, performer_id
+FROM jsonb_to_recordset(CAST(:rows AS jsonb)) AS r(id uuid, external_id text, title text, name text, title_key text,
+    artist_key text, performer_id uuid)
+""")
+_NEW_TRACKS = text("""
+INSERT INTO tracks (id, external_id, title, artist, title_key, artist_key, performer_id, album_id, album_title, isrc,
+    duration_ms)
+SELECT id, external_id, title, name, title_key, artist_key, performer_id, album_id, album, isrc, duration_ms
+FROM jsonb_to_recordset(CAST(:rows AS jsonb)) AS r(id uuid, external_id text, title text, name text, title_key text,
+    artist_key text, performer_id uuid, album_id uuid, album text, isrc text, duration_ms int)
+""")
+_INSERT = {Kind.PERFORMER: _NEW_PERFORMERS, Kind.ALBUM: _NEW_ALBUMS, Kind.TRACK: _NEW_TRACKS}
+
+
+class _Resolver:
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+        self.refs: dict[Identity, Ref] = {}
+        self.created: set[Ref] = set()
+
+    def resolve(self, kind: Kind, identities: Sequence[Identity]) -> None:
+        """Finds or creates them all, in a handful of statements however many they are."""
+        if not identities:
+            return
+        self._by_id(kind, identities)
+        named = [each for each in identities if each not in self.refs and each.is_named]
+        if named:
+            self._by_names(kind, named)
+
+    def _by_id(self, kind: Kind, identities: Sequence[Identity]) -> None:
+        texts = [each.external_id for each in identities if each.external_id]
+        if not texts:
+            return
+        known: dict[str, uuid.UUID] = {}
+        found = self._connection.execute(_BY_ID[kind], {"texts": texts, "ids": [u for t in texts if (u := _uuid(t))]})
+        for row in found:
+            known[str(row.id)] = row.id
+            if row.external_id is not None:
+                known[row.external_id] = row.id
+        for each in identities:
+            if each.external_id in known:
+                self.refs[each] = Ref(kind, known[each.external_id])
+
+    def _by_names(self, kind: Kind, named: Sequence[Identity]) -> None:
+        keys = {each: (each.artist_key, "" if kind is Kind.PERFORMER else each.title_key) for each in named}
+        query = _BY_PERFORMER_NAME if kind is Kind.PERFORMER else _BY_NAMES[kind]
+        pairs = list(keys.values())
+        there: dict[tuple[str, str], list[_Row]] = {}
+        found = self._connection.execute(query, {"artists": [a for a, _ in pairs], "titles": [t for _, t in pairs]})
+        for row in found:
+            there.setdefault((row.artist_key, row.title_key), []).append(_Row(row))
+        adopted, new = [], []
+        for each in named:
+            candidates = there.setdefault(keys[each], [])
+            match = next((row for row in candidates if row.means(each)), None)
+            if match is None:
+                match = _Row(None, each)
+                candidates.append(match)
+                new.append((match, each))
+            elif each.external_id and match.external_id is None:
+                match.external_id = each.external_id
+                adopted.append({"id": str(match.id), "external_id": each.external_id})
+            self.refs[each] = Ref(kind, match.id)
+        if adopted:
+            self._connection.execute(_ADOPT[kind], {"rows": json.dumps(adopted)})
+        if new:
+            self._create(kind, new)
+
+    def _create(self, kind: Kind, new: Sequence[tuple[_Row, Identity]]) -> None:
+        performers = albums = {}
+        if kind is not Kind.PERFORMER:
+            performers = self._parents(Kind.PERFORMER, [each for _, each in new])
+        if kind is Kind.TRACK:
+            albums = self._parents(Kind.ALBUM, [each for _, each in new if each.album])
+        values = [
+            {
+                "id": str(row.id),
+                "external_id": row.external_id,
+                "name": each.name,
+                "title": each.title,
+                "artist_key": each.artist_key,
+                "title_key": each.title_key,
+                "performer_id": performers.get(each),
+                "album_id": albums.get(each),
+                "album": each.album,
+                "isrc": each.isrc,
+                "duration_ms": each.duration_ms,
+            }
+            for row, each in new
+        ]
+        self._connection.execute(_INSERT[kind], {"rows": json.dumps(values)})
+        self.created |= {Ref(kind, row.id) for row, _ in new}
+
+    def _parents(self, kind: Kind, children: Sequence[Identity]) -> dict[Identity, str]:
+        """The performer or album of each, found or created."""
+        means = {
+            each: Identity(Kind.PERFORMER, name=main_artist(each.name or "") or each.name)
+            if kind is Kind.PERFORMER
+            else Identity(Kind.ALBUM, name=each.name, title=each.album)
+            for each in children
+        }
+        self.resolve(kind, [parent for parent in dict.fromkeys(means.values()) if parent not in self.refs])
+        return {each: str(self.refs[parent].id) for each, parent in means.items() if parent in self.refs}
+
+
+class _Row:
+    """A subject that has the names of a request."""
+
+    def __init__(self, row: Any, identity: Identity | None = None) -> None:
+        if identity is not None:
+            self.id, self.external_id = uuid.uuid4(), identity.external_id
+            self.isrc, self.duration_ms = identity.isrc, identity.duration_ms
+        else:
+            self.id, self.external_id = row.id, row.external_id
+            self.isrc, self.duration_ms = row.isrc, row.duration_ms
+
+    def means(self, identity: Identity) -> bool:
+        """May this be the subject the request means? Another producer's id, ISRC or duration says no."""
+        if identity.external_id and self.external_id and identity.external_id != self.external_id:
+            return False
+        if identity.isrc and self.isrc and identity.isrc != self.isrc:
+            return False
+        if identity.duration_ms and self.duration_ms:
+            return abs(identity.duration_ms - self.duration_ms) <= DURATION_SLACK_MS
+        return True
+
+
+def album_of(connection: Connection, artist: str, title: str) -> Ref | None:
+    """The album of these names, created where it is new; its name must have been locked."""
+    resolver = _Resolver(connection)
+    identity = Identity(Kind.ALBUM, name=artist, title=title)
+    resolver.resolve(Kind.ALBUM, [identity])
+    return resolver.refs.get(identity)
+
+
+def album_lock(artist: str, title: str) -> list[str]:
+    """The names to lock before `album_of`."""
+    return _lock_names(Identity(Kind.ALBUM, name=artist, title=title))
+
+
+def _uuid(text_: str) -> uuid.UUID | None:
+    try:
+        return uuid.UUID(text_)
+    except ValueError:
+        return None

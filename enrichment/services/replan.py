@@ -1,0 +1,34 @@
+"""Replan: subjects whose performer, album or source has changed are planned again, in chunks."""
+
+from __future__ import annotations
+
+from sqlalchemy import Connection
+
+from enrichment.reservoir import subjects as rows
+from enrichment.reservoir.retrying import in_transaction
+from enrichment.services.fleet import Fleet
+from enrichment.services.progress import advance, database_now
+from enrichment.services.refill import refill_all
+
+CHUNK = 200
+
+
+def replan(fleet: Fleet, most: int = CHUNK, lowest: int = 1) -> int:
+    """Plans one chunk of recorded subjects again, the most urgent first. Returns how many."""
+
+    def work(connection: Connection) -> tuple[int, frozenset[str]]:
+        refs = rows.take_replans(connection, most, lowest)
+        if not refs:
+            return 0, frozenset()
+        subjects = rows.lock(connection, refs)
+        advanced = advance(fleet, connection, subjects, refs, database_now(connection))
+        return len(refs), advanced.sources
+
+    count, sources = in_transaction(fleet.engine, work)
+    refill_all(fleet, sources)
+    return count
+
+
+def replan_critical(fleet: Fleet) -> None:
+    """Critical subjects do not wait for the steward's round."""
+    replan(fleet, most=20, lowest=rows.CRITICAL)

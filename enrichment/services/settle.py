@@ -1,0 +1,194 @@
+"""Settle: a fetch's findings and its lookups' new state, in one transaction."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection
+
+from enrichment.domain.backoff import SHED_LIMIT, retry_delay, shed_delay
+from enrichment.domain.findings import Finding, Statement
+from enrichment.domain.outcomes import OUTCOME_OF, Answer, Judgement, Outcome, Verdict
+from enrichment.domain.subjects import Kind, clean_value
+from enrichment.domain.text import name_key, title_key
+from enrichment.reservoir import findings, settling
+from enrichment.reservoir import subjects as rows
+from enrichment.reservoir.claims import Claim
+from enrichment.reservoir.findings import NewFinding
+from enrichment.reservoir.identities import album_lock, album_of
+from enrichment.reservoir.retrying import in_transaction
+from enrichment.reservoir.settling import Move, Settlement
+from enrichment.reservoir.subjects import Ref, Subject
+from enrichment.services.fleet import Fleet
+from enrichment.services.progress import Advanced, advance, database_now
+from enrichment.wire.wire import Result
+
+KILLER_DEATHS = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Answered:
+    """One claim with what came of it."""
+
+    settlement: Settlement
+    findings: tuple[Finding, ...] = ()
+
+
+def settle(fleet: Fleet, claims: Sequence[Claim], result: Result) -> Advanced:
+    """Writes what a call came to. Harmless to do twice: only a claim that is still held is applied."""
+    answered = list(outcomes(fleet, claims, result))
+    return in_transaction(fleet.engine, lambda connection: _settle(fleet, connection, answered))
+
+
+def _settle(fleet: Fleet, connection: Connection, answered: Sequence[Answered]) -> Advanced:
+    refs = {Ref(each.settlement.claim.kind, each.settlement.claim.subject_id) for each in answered}
+    rows.lock_names(connection, _albums_named(answered))
+    subjects = rows.lock(connection, refs)
+    applied = settling.apply(connection, [each.settlement for each in answered], fleet.worker.id)
+    settling.write_dead_letters(connection, [each.settlement for each in answered], applied)
+    now = database_now(connection)
+    kept = [each for each in answered if each.settlement.claim.id in applied and each.findings]
+    subjects = _meet_albums(connection, subjects, kept)
+    findings.keep(connection, list(_statements(subjects, kept, now)))
+    return advance(fleet, connection, subjects, refs, now)
+
+
+def outcomes(fleet: Fleet, claims: Sequence[Claim], result: Result) -> Iterable[Answered]:
+    """Each claim's outcome and next move: outcomes are per lookup, not per batch."""
+    if result.judgement.verdict is Verdict.ANSWER:
+        for claim, answer in zip(claims, result.answers, strict=True):
+            yield _of_answer(claim, answer, result.excerpt)
+        return
+    for position, claim in enumerate(claims):
+        yield Answered(
+            _of_judgement(fleet, claim, result, alone=len(claims) == 1, first=position == 0, size=len(claims))
+        )
+
+
+def _of_answer(claim: Claim, answer: Answer, excerpt: str) -> Answered:
+    match answer.outcome:
+        case Outcome.FOUND:
+            settlement = Settlement(claim, answer.outcome, Move.END, answer.note, len(answer.findings))
+        case Outcome.NOTHING_FOUND:
+            settlement = Settlement(claim, answer.outcome, Move.END, answer.note, misses=claim.misses + 1)
+        case Outcome.OVER_BUDGET:
+            settlement = Settlement(claim, answer.outcome, Move.WAIT, answer.note, misses=claim.misses)
+        case _:
+            settlement = Settlement(claim, answer.outcome, Move.END, answer.note, died=True, excerpt=excerpt)
+    return Answered(settlement, answer.findings)
+
+
+def _of_judgement(fleet: Fleet, claim: Claim, result: Result, *, alone: bool, first: bool, size: int) -> Settlement:
+    judgement = result.judgement
+    outcome = OUTCOME_OF[judgement.verdict]
+    note = judgement.message
+    match judgement.verdict:
+        case Verdict.SHED if claim.sheds < SHED_LIMIT:
+            delay = shed_delay(fleet.jitter()) / fleet.speed
+            return Settlement(claim, outcome, Move.LATER, note, delay=delay, shed=True, misses=claim.misses)
+        case Verdict.SHED | Verdict.FAILING:
+            return _try_later(fleet, claim, judgement, result.excerpt)
+        case Verdict.REFUSED:
+            # The source stops; its lookups are put aside until a person has acted. One letter tells that person.
+            return Settlement(claim, outcome, Move.DEFER, note, died=first, excerpt=result.excerpt, misses=claim.misses)
+        case Verdict.BAD_REQUEST | Verdict.UNREADABLE if alone:
+            return Settlement(claim, outcome, Move.END, note, died=True, excerpt=result.excerpt)
+        case Verdict.BAD_REQUEST | Verdict.UNREADABLE:
+            return Settlement(claim, outcome, Move.WAIT, note, split=max(1, size // 2), misses=claim.misses)
+        case _:
+            return Settlement(claim, outcome, Move.WAIT, note, misses=claim.misses)
+
+
+def _try_later(fleet: Fleet, claim: Claim, judgement: Judgement, excerpt: str) -> Settlement:
+    delay = retry_delay(claim.attempts + 1, fleet.jitter())
+    if delay is None:
+        note = f"{judgement.message} (after {claim.attempts} retries)"
+        return Settlement(claim, Outcome.TRY_LATER, Move.END, note, attempt=True, died=True, excerpt=excerpt)
+    return Settlement(
+        claim,
+        Outcome.TRY_LATER,
+        Move.LATER,
+        judgement.message,
+        delay=delay / fleet.speed,
+        attempt=True,
+        misses=claim.misses,
+    )
+
+
+def _albums_named(answered: Iterable[Answered]) -> Iterable[str]:
+    for each in answered:
+        if (title := _album_title(each)) and each.settlement.claim.kind is Kind.TRACK:
+            yield from album_lock(each.settlement.claim.keys.get("artist_name", ""), title)
+
+
+def _album_title(each: Answered) -> str | None:
+    titles = (
+        f.value for f in each.findings if f.about is Kind.ALBUM and f.field == "title" and isinstance(f.value, str)
+    )
+    return next(titles, None)
+
+
+def _meet_albums(connection: Connection, subjects: list[Subject], kept: Sequence[Answered]) -> list[Subject]:
+    """Tracks without an album get the one that a reply names; it is locked and read with the others."""
+    by_id = {subject.ref.id: subject for subject in subjects}
+    met: set[Ref] = set()
+    for each in kept:
+        track = by_id.get(each.settlement.claim.subject_id)
+        title = _album_title(each)
+        if track is None or track.ref.kind is not Kind.TRACK or Kind.ALBUM in track.parents or not title:
+            continue
+        album = album_of(connection, track.values["artist_name"], title)
+        if album is not None:
+            track.parents[Kind.ALBUM] = album.id
+            met.add(album)
+    missing = [ref for ref in met if ref.id not in by_id]
+    if not missing:
+        return subjects
+    links = {
+        s.ref.id: s.parents[Kind.ALBUM] for s in subjects if Ref(Kind.ALBUM, s.parents.get(Kind.ALBUM, s.ref.id)) in met
+    }
+    rows.link_albums(connection, links)
+    return rows.lock(connection, [subject.ref for subject in subjects] + missing)
+
+
+def _statements(subjects: Sequence[Subject], kept: Sequence[Answered], now: datetime) -> Iterable[NewFinding]:
+    by_id = {subject.ref.id: subject for subject in subjects}
+    for each in kept:
+        claim = each.settlement.claim
+        subject = by_id.get(claim.subject_id)
+        if subject is None:
+            continue
+        targets = _targets(subject, by_id, each)
+        for finding in each.findings:
+            target = targets.get(finding.about)
+            if target is None:
+                continue
+            value = clean_value(target.ref.kind, finding.field, _without_nul(finding.value))
+            if value is not None:
+                stated = Statement(finding.field, value, finding.confidence, claim.source, now, finding.reason)
+                yield NewFinding(target.ref.kind, target.ref.id, stated, claim.id)
+
+
+def _targets(subject: Subject, by_id: Mapping[Any, Subject], each: Answered) -> dict[Kind | None, Subject]:
+    """Whom the findings of a reply are about; what it says of another album or performer than ours is left out."""
+    targets: dict[Kind | None, Subject] = {None: subject, subject.ref.kind: subject}
+    for kind, name, key in ((Kind.ALBUM, "title", title_key), (Kind.PERFORMER, "name", name_key)):
+        parent = by_id.get(subject.parents.get(kind))
+        stated = next((f.value for f in each.findings if f.about is kind and f.field == name), None)
+        if parent is not None and (stated is None or key(str(stated)) == key(str(parent.values.get(name, "")))):
+            targets[kind] = parent
+    return targets
+
+
+def _without_nul(value: Any) -> Any:
+    """PostgreSQL's JSON holds no NUL, at whatever depth a source sends one."""
+    if isinstance(value, str):
+        return value.replace("\x00", "")
+    if isinstance(value, list):
+        return [_without_nul(each) for each in value]
+    if isinstance(value, dict):
+        return {str(name).replace("\x00", ""): _without_nul(each) for name, each in value.items()}
+    return value

@@ -1,0 +1,134 @@
+"""How sources stand: what a call teaches the limiter, pauses and stops that outlive Redis, lookups put aside."""
+
+from __future__ import annotations
+
+import redis
+import structlog
+from sqlalchemy import Connection, Engine
+
+from enrichment.domain.outcomes import Judgement, Verdict
+from enrichment.reservoir import fleet as fleet_rows
+from enrichment.reservoir import lookups
+from enrichment.reservoir import subjects as rows
+from enrichment.reservoir.retrying import in_transaction
+from enrichment.reservoir.subjects import Ref
+from enrichment.services.fleet import LONG_PAUSE, STOP, Fleet
+from enrichment.wire.limiter import Standing
+from enrichment.wire.wire import Result
+
+UNSAID_PAUSE = 5.0
+"""Seconds to pause where a refusal does not say how long."""
+UNSAID_QUOTA = 3600.0
+
+log = structlog.get_logger()
+
+
+def learn(fleet: Fleet, source: str, result: Result) -> None:
+    """What a call came to, told to the limiter and, where the source has to wait, to PostgreSQL."""
+    judgement = result.judgement
+    match judgement.verdict:
+        case Verdict.ANSWER:
+            if result.calls:
+                fleet.limiter.succeeded(source, result.seconds)
+        case Verdict.OUR_RATE:
+            # A Retry-After of 0 from one who says that we ask too fast is no permission.
+            pause(fleet, source, judgement.retry_after or UNSAID_PAUSE, judgement.message, ours=True)
+        case Verdict.QUOTA:
+            pause(fleet, source, judgement.retry_after or UNSAID_QUOTA, judgement.message, ours=False)
+        case Verdict.REFUSED:
+            pause(fleet, source, fleet_rows.STOPPED_SECONDS, f"stopped: {judgement.message}", ours=False)
+        case Verdict.FAILING:
+            _failed(fleet, source, judgement)
+        case _:
+            pass
+
+
+def _failed(fleet: Fleet, source: str, judgement: Judgement) -> None:
+    if judgement.retry_after:
+        pause(fleet, source, judgement.retry_after, judgement.message, ours=False)
+    if (open_for := fleet.limiter.failed(source, judgement.message)) is not None:
+        log.warning("breaker is open", source=source, seconds=round(open_for, 1), reason=judgement.message[:200])
+
+
+def pause(fleet: Fleet, source: str, seconds: float, reason: str, *, ours: bool) -> None:
+    """No calls to a source for so long, fleet-wide; beyond a day it is a stop, and a person has to resume it."""
+    stopped = seconds > STOP
+    lasts = fleet_rows.STOPPED_SECONDS if stopped else seconds
+    left, factor = fleet.limiter.pause(source, lasts, reason, ours=ours)
+    log.warning("source is paused", source=source, seconds=round(left, 1), factor=factor, reason=reason[:200])
+
+    def remember(connection: Connection) -> None:
+        fleet_rows.paused(connection, source, left, reason, factor, stopped=stopped)
+
+    in_transaction(fleet.engine, remember)
+    fleet.forget()
+
+
+def resume(fleet: Fleet, source: str) -> None:
+    """A person ends a pause or a stop; what was put aside is taken up by the steward."""
+    in_transaction(fleet.engine, lambda connection: fleet_rows.resumed(connection, source))
+    fleet.limiter.resume(source)
+    fleet.forget()
+
+
+def keep_in_step(fleet: Fleet) -> None:
+    """By the steward: Redis follows PostgreSQL; lookups of sources that are away are put aside or taken up again."""
+    with fleet.engine.connect() as connection:
+        standings = fleet_rows.standings(connection)
+    for source in fleet.sources:
+        known = standings.get(source)
+        if known is None:
+            continue
+        away = known.stopped or known.paused_for > LONG_PAUSE
+        if away:
+            _hold(fleet, source, known.paused_for if not known.stopped else fleet_rows.STOPPED_SECONDS, known.reason)
+        if away != known.deferred:
+            _move(fleet, source, away=away)
+        elif away:
+            _put_aside(fleet, source)
+
+
+def _hold(fleet: Fleet, source: str, seconds: float, reason: str) -> None:
+    """A limiter that has lost a long pause is told again."""
+    try:
+        if fleet.limiter.now(source).paused_for < seconds - 60:
+            fleet.limiter.pause(source, seconds, reason, ours=False)
+    except redis.RedisError as error:
+        log.warning("limiter is away", source=source, error=str(error)[:200])
+
+
+def _move(fleet: Fleet, source: str, *, away: bool) -> None:
+    if away:
+        _put_aside(fleet, source)
+    else:
+        while _chunk(fleet, source, away=False):
+            pass
+    in_transaction(fleet.engine, lambda connection: fleet_rows.mark_deferred(connection, source, deferred=away))
+
+
+def _put_aside(fleet: Fleet, source: str) -> None:
+    while _chunk(fleet, source, away=True):
+        pass
+
+
+def _chunk(fleet: Fleet, source: str, *, away: bool) -> int:
+    """Some lookups put aside or taken up; their subjects, and what depends on them, are to be planned again."""
+
+    def work(connection: Connection) -> int:
+        touched = (lookups.defer if away else lookups.take_up)(connection, source)
+        rows.reopen(connection, [each.subject_id for each in touched] if not away else [])
+        rows.record_replans(connection, {Ref(each.kind, each.subject_id): each.priority for each in touched})
+        rows.record_dependants(connection, [each.subject_id for each in touched], [])
+        return len(touched)
+
+    return in_transaction(fleet.engine, work)
+
+
+def for_cold_start(engine: Engine, source: str) -> Standing:
+    """What PostgreSQL knows of a source whose limiter state is missing."""
+    with engine.connect() as connection:
+        known = fleet_rows.standings(connection).get(source)
+    if known is None:
+        return Standing()
+    paused = fleet_rows.STOPPED_SECONDS if known.stopped else known.paused_for
+    return Standing(paused, known.factor, known.reason, known.last_claim_ago)

@@ -1,0 +1,146 @@
+"""The steward's round: whatever was lost on the way comes back. Every step is harmless to do twice."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Callable
+
+import psutil
+import structlog
+from redis import Redis
+from sqlalchemy import Connection
+
+from enrichment.domain.subjects import Kind
+from enrichment.reservoir import claims, lookups, settling
+from enrichment.reservoir import fleet as fleet_rows
+from enrichment.reservoir import subjects as rows
+from enrichment.reservoir.fleet import WorkerCard
+from enrichment.reservoir.subjects import Ref
+from enrichment.services import standing
+from enrichment.services.fleet import Fleet
+from enrichment.services.refill import refill_all
+from enrichment.services.replan import CHUNK, replan
+from enrichment.services.settle import KILLER_DEATHS
+
+DEAD_AFTER = 15.0
+"""Seconds without a heartbeat after which a worker on another machine is taken for dead."""
+LOCK_SECONDS = 10
+
+log = structlog.get_logger()
+
+
+class Steward:
+    """One per worker; one of the fleet does the round at a time."""
+
+    def __init__(self, fleet: Fleet, redis: Redis, machine: str) -> None:
+        """machine: which kernel's pids we can see."""
+        self._fleet = fleet
+        self._redis = redis
+        self._machine = machine
+        self._beating_since: float | None = None
+
+    def round(self) -> None:
+        """Heartbeat, and the round if no other steward is at it. Raises what PostgreSQL and Redis raise."""
+        self._beat()
+        if not self._redis.set("steward", str(self._fleet.worker.id), nx=True, ex=LOCK_SECONDS):
+            return
+        try:
+            self._work()
+        finally:
+            self._redis.delete("steward")
+
+    def _beat(self) -> None:
+        fleet = self._fleet
+        try:
+            with fleet.engine.begin() as connection:
+                fleet_rows.beat(connection, fleet.worker)
+        except Exception:
+            self._beating_since = None
+            raise
+        if self._beating_since is None:
+            self._beating_since = fleet.monotonic()
+
+    def _work(self) -> None:
+        steps: list[Callable[[], object]] = [
+            self._bury,
+            self._return_expired,
+            self._bring_due,
+            lambda: standing.keep_in_step(self._fleet),
+            self._replan,
+            lambda: refill_all(self._fleet, self._fleet.sources),
+        ]
+        for step in steps:
+            step()
+
+    def _bury(self) -> None:
+        """What dead workers held comes back at its old place."""
+        with self._fleet.engine.connect() as connection:
+            known = fleet_rows.workers(connection)
+        dead = [card for card, silent in known if self._is_dead(card, silent)]
+        if not dead:
+            return
+        for source in self._fleet.sources:
+            for card in dead:
+                self._fleet.limiter.bury(source, str(card.id))
+        with self._fleet.engine.begin() as connection:
+            orphans = claims.return_of_the_dead(connection, [card.id for card in dead])
+            for orphan in orphans:
+                if orphan.deaths >= KILLER_DEATHS:
+                    self._end_killer(connection, orphan)
+            fleet_rows.forget(connection, [card.id for card in dead])
+        log.warning("workers are dead", workers=[str(card.id) for card in dead], lookups=len(orphans))
+
+    def _is_dead(self, card: WorkerCard, silent: float) -> bool:
+        if card.id == self._fleet.worker.id:
+            return False
+        if card.machine == self._machine:
+            return not _lives(card)
+        # After an outage of the database every heartbeat is old: judge only after beating for that long ourselves.
+        since = self._beating_since
+        return since is not None and silent > DEAD_AFTER and self._fleet.monotonic() - since > DEAD_AFTER
+
+    def _end_killer(self, connection: Connection, orphan: claims.Orphan) -> None:
+        ended = settling.end_killer(connection, orphan.id, orphan.deaths)
+        if ended is not None:
+            kind, subject, priority = ended
+            rows.record_replans(connection, {Ref(Kind(kind), subject): priority})
+            rows.record_dependants(connection, [subject], [])
+
+    def _return_expired(self) -> None:
+        with self._fleet.engine.begin() as connection:
+            claims.return_expired(connection)
+
+    def _bring_due(self) -> None:
+        with self._fleet.engine.begin() as connection:
+            lookups.bring_due(connection)
+
+    def _replan(self) -> None:
+        for _ in range(20):
+            if replan(self._fleet) < CHUNK:
+                return
+
+
+def _lives(card: WorkerCard) -> bool:
+    """Is this pid still the process that beat under it?"""
+    try:
+        process = psutil.Process(card.pid)
+        return process.status() != psutil.STATUS_ZOMBIE and abs(process.create_time() - card.pid_started) < 2
+    except psutil.NoSuchProcess:
+        return False
+    except psutil.AccessDenied:
+        return True
+
+
+def retire(fleet: Fleet) -> None:
+    """A worker leaves in good order: what it still holds comes back at once."""
+    for source in fleet.sources:
+        fleet.limiter.bury(source, str(fleet.worker.id))
+    with fleet.engine.begin() as connection:
+        claims.return_unharmed(connection, fleet.worker.id)
+        fleet_rows.forget(connection, [fleet.worker.id])
+
+
+def new_card(host: str, machine: str, threads: int, version: str) -> WorkerCard:
+    """The calling process, as the fleet will know it."""
+    process = psutil.Process()
+    return WorkerCard(uuid.uuid4(), host, machine, process.pid, process.create_time(), threads, version)

@@ -1,0 +1,149 @@
+"""Submit: a request is accepted when this transaction is committed: subject, status row, lookups from plan()."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from functools import partial
+from typing import Any
+
+from sqlalchemy import Connection
+
+from enrichment.domain.findings import Statement
+from enrichment.domain.subjects import WANTED, Kind, clean_value
+from enrichment.reservoir import findings, lookups
+from enrichment.reservoir import subjects as rows
+from enrichment.reservoir.findings import NewFinding
+from enrichment.reservoir.identities import Identity, resolve
+from enrichment.reservoir.retrying import in_transaction
+from enrichment.reservoir.subjects import Ref
+from enrichment.services.fleet import Fleet
+from enrichment.services.progress import PRODUCER, advance, database_now
+from enrichment.services.refill import refill_all
+from enrichment.services.replan import replan_critical
+from enrichment.services.requests import AlbumRequest, PerformerRequest, Request, TrackRequest, Unknown
+
+CHUNK = 250
+"""Requests per transaction of a bulk submit."""
+
+
+@dataclass(frozen=True, slots=True)
+class Accepted:
+    """A committed request, or why it was not taken."""
+
+    ref: Ref | None
+    error: str | None = None
+
+
+def submit(fleet: Fleet, request: Request) -> Ref:
+    """One request. Raises Unknown for an id that nobody knows, without names."""
+    (accepted,) = submit_all(fleet, [request])
+    if accepted.ref is None:
+        raise Unknown(accepted.error)
+    return accepted.ref
+
+
+def submit_all(fleet: Fleet, requests: Sequence[Request]) -> list[Accepted]:
+    """Many requests, each transaction a chunk of them; one that cannot be taken does not hinder the others."""
+    accepted: list[Accepted] = []
+    for start in range(0, len(requests), CHUNK):
+        chunk = requests[start : start + CHUNK]
+        done, sources, critical = in_transaction(fleet.engine, partial(_submit, fleet, requests=chunk))
+        accepted += done
+        refill_all(fleet, sources, critical=any(request.priority == 10 for request in chunk))
+        if critical:
+            replan_critical(fleet)
+    return accepted
+
+
+def _submit(fleet: Fleet, connection: Connection, requests: Sequence[Request]) -> tuple[list[Accepted], set[str], bool]:
+    identities = [_identity(request) for request in requests]
+    refs, created = resolve(connection, identities)
+    now = database_now(connection)
+    taken = [(ref, request) for ref, request in zip(refs, requests, strict=True) if ref is not None]
+    subjects = rows.lock(connection, [ref for ref, _ in taken])
+    findings.keep(connection, [new for ref, request in taken for new in _given(ref, request, now)])
+    findings.take_from_twins(connection, [ref.id for ref in created if ref.kind is Kind.TRACK])
+    sources = _want(connection, taken, now)
+    rows.refresh_standings(connection, subjects)
+    advanced = advance(fleet, connection, subjects, [ref for ref, _ in taken], now)
+    accepted = [
+        Accepted(ref) if ref else Accepted(None, _unknown(request)) for ref, request in zip(refs, requests, strict=True)
+    ]
+    return accepted, sources | advanced.sources, advanced.critical
+
+
+def _want(connection: Connection, taken: Sequence[tuple[Ref, Request]], now: datetime) -> set[str]:
+    """Status rows; asking again joins what is open: the priority rises, a forced moment is set."""
+    wishes: dict[Ref, rows.Wish] = {}
+    for ref, request in taken:
+        wish = rows.Wish(
+            ref,
+            tuple(sorted(WANTED[ref.kind])),
+            request.priority,
+            now if request.force_refresh else None,
+            request.correlation_id,
+        )
+        wishes[ref] = wish if ref not in wishes else wishes[ref].joined(wish)
+    rows.want(connection, list(wishes.values()))
+    raised: set[str] = set()
+    for priority in sorted({wish.priority for wish in wishes.values()}):
+        ids = [ref.id for ref, wish in wishes.items() if wish.priority == priority]
+        raised |= lookups.raise_priority(connection, ids, priority)
+    return raised
+
+
+def _identity(request: Request) -> Identity:
+    if isinstance(request, TrackRequest):
+        return Identity(
+            Kind.TRACK,
+            request.track_id,
+            request.artist_name,
+            request.track_title,
+            request.album_title,
+            request.existing_isrc,
+            request.duration_ms,
+        )
+    if isinstance(request, AlbumRequest):
+        return Identity(Kind.ALBUM, request.album_id, request.artist_name, request.album_title)
+    if isinstance(request, PerformerRequest):
+        return Identity(Kind.PERFORMER, request.performer_id, request.name)
+    raise TypeError(f"no such request: {type(request).__name__}")
+
+
+def _unknown(request: Request) -> str:
+    kind = {TrackRequest: "track", AlbumRequest: "album", PerformerRequest: "performer"}[type(request)]
+    given = getattr(request, f"{kind}_id")
+    if given is None:
+        return f"{kind}: neither its id nor its names are given"
+    return f"{kind}_id: {given!r} is not known, and without names it cannot be created"
+
+
+_FACTS = {
+    "existing_isrc": "isrc",
+    "existing_spotify_id": "spotify_id",
+    "existing_musicbrainz_id": "musicbrainz_id",
+    "duration_ms": "duration_ms",
+    "album_title": "album_title",
+}
+
+
+def _given(ref: Ref, request: Request, now: datetime) -> list[NewFinding]:
+    """What the producer knows already, kept with its source like everything else."""
+    if not isinstance(request, TrackRequest):
+        return []
+    facts: dict[str, Any] = {
+        field: clean_value(Kind.TRACK, field, getattr(request, name)) for name, field in _FACTS.items()
+    }
+    return [
+        NewFinding(Kind.TRACK, ref.id, Statement(field, value, 0.9, PRODUCER, now, "handed in with the request"))
+        for field, value in facts.items()
+        if value is not None
+    ]
+
+
+def by_text(connection: Connection, kind: Kind, text: str) -> Ref | None:
+    """The subject of this id, the producer's or ours."""
+    (ref,), _ = resolve(connection, [Identity(kind, text)])
+    return ref

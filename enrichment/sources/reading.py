@@ -1,0 +1,275 @@
+"""What the sources share: reading replies strictly, telling what they say, choosing among search hits.
+
+A reply in another shape than we know raises TypeError or ValueError, which makes the lookup `unreadable`; what is only
+absent from it is not told.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
+
+from enrichment.domain.findings import Finding
+from enrichment.domain.matching import Side, choose, same_artist, same_title
+from enrichment.domain.outcomes import Answer
+from enrichment.domain.questions import Keys
+from enrichment.domain.subjects import FIELDS, Kind, clean_value
+from enrichment.domain.text import main_artist
+from enrichment.sources.base import Line
+
+if TYPE_CHECKING:
+    import httpx
+
+Json = dict[str, Any]
+
+SAME_PERFORMER = 0.92
+"""Similarity from which a credited performer is the subject's own. One of two named together reaches only 0.9."""
+DOMINANT = 10.0
+"""How many times the audience of the next one of the same name makes a performer the one that people mean."""
+SAME_ALBUM = 0.85
+"""Similarity of titles from which an album is the subject's own."""
+
+_UUID = re.compile(r"[0-9a-fA-F]{8}-(?:[0-9a-fA-F]{4}-){3}[0-9a-fA-F]{12}")
+_ISRC = re.compile(r"[A-Z]{2}[A-Z0-9]{3}[0-9]{7}")
+_DATE = re.compile(r"(?P<year>[12][0-9]{3})(?:-(?P<month>[0-9]{2})(?:-(?P<day>[0-9]{2}))?)?(?:T.*)?")
+
+
+# --- parts of a reply ----------------------------------------------------------------------------------------------
+
+
+def one(value: Any) -> Json:
+    """A JSON object; empty where there is none. Raises TypeError for anything else."""
+    if value is None:
+        return {}
+    if not isinstance(value, dict):
+        raise TypeError(f"an object was expected, not {str(value)[:80]!r}")
+    return value
+
+
+def many(value: Any) -> list[Json]:
+    """The objects of a JSON array; empty where there is none. Raises TypeError for anything else."""
+    if value is None:
+        return []
+    if not isinstance(value, list):
+        raise TypeError(f"a list was expected, not {str(value)[:80]!r}")
+    return [row for row in value if isinstance(row, dict)]
+
+
+def text(value: Any) -> str:
+    """A name as text; empty for anything else. Numbers count: Deezer's ids and old Cover Art Archive ones are such."""
+    if isinstance(value, bool) or not isinstance(value, str | int):
+        return ""
+    return str(value).replace("\x00", "").strip()
+
+
+def texts(value: Any) -> list[str]:
+    """The texts of a JSON array, without repeats. Raises TypeError where it is none."""
+    if value is None:
+        return []
+    if not isinstance(value, list):
+        raise TypeError(f"a list was expected, not {str(value)[:80]!r}")
+    return list(dict.fromkeys(name for name in map(text, value) if name))
+
+
+def genres(names: Iterable[Any]) -> list[str]:
+    """Genre names in lower case, without repeats."""
+    return list(dict.fromkeys(name.lower() for name in map(text, names) if name))
+
+
+def whole(value: Any) -> int:
+    """A whole number, also where it comes as text or with a fraction; 0 where there is none."""
+    number = clean_value(Kind.TRACK, "duration_ms", value)
+    return number if isinstance(number, int) else 0
+
+
+def milliseconds(value: Any, unit: int = 1) -> int | None:
+    """A duration in milliseconds, or None where it is absent or 0, which means not known. unit: milliseconds in one."""
+    number = whole(value)
+    return number * unit if number > 0 else None
+
+
+def date(value: Any) -> str | None:
+    """YYYY, YYYY-MM or YYYY-MM-DD. Months and days of 00 mean not known, a year of 0000 the whole date."""
+    match = _DATE.fullmatch(text(value))
+    if match is None:
+        return None
+    year, month, day = match.groups()
+    if month in (None, "00"):
+        return year
+    return f"{year}-{month}" if day in (None, "00") else f"{year}-{month}-{day}"
+
+
+def isrc(value: Any) -> str | None:
+    """An ISRC without its dashes, or None where it is not one."""
+    plain = text(value).replace("-", "").replace(" ", "").upper()
+    return plain if _ISRC.fullmatch(plain) else None
+
+
+def is_mbid(value: Any) -> bool:
+    """Is this a MusicBrainz id? One that is not makes MusicBrainz and ListenBrainz refuse the whole call."""
+    return _UUID.fullmatch(text(value)) is not None
+
+
+def compact(row: Mapping[str, Any]) -> Json:
+    """A row of a list without what is not known."""
+    return {name: value for name, value in row.items() if value not in (None, "")}
+
+
+def people(credit: Iterable[tuple[str, str]]) -> list[Json]:
+    """Performers with roles, from (name, what joins it to the next): who stands behind a "feat." is a guest."""
+    told, role = [], "main"
+    for name, join in credit:
+        if name:
+            told.append({"name": name, "role": role})
+        if join.lower().lstrip(" (").startswith(("feat", "ft")):
+            role = "featured"
+    return told
+
+
+# --- telling -------------------------------------------------------------------------------------------------------
+
+
+class Told:
+    """The findings of one reply about one subject.
+
+    sure: confidence by field, `performer.country` before `country`, and "" for the rest. match: 0 to 1, how sure it is
+    that the reply is about the subject; every confidence is multiplied by it.
+    """
+
+    def __init__(
+        self, kind: Kind, keys: Keys, sure: Mapping[str, float], *, match: float = 1.0, reason: str = ""
+    ) -> None:
+        self.kind = kind
+        self.keys = keys
+        self._sure = sure
+        self._match = match
+        self._reason = reason
+        self._findings: dict[tuple[Kind | None, str], Finding] = {}
+
+    def tell(self, about: Kind | None = None, /, *, factor: float = 1.0, **fields: Any) -> None:
+        """State fields of the subject, or of its performer or album. What is not known is not told, and the first word
+        on a field stands. factor: for what is less sure than usual in this reply.
+        """
+        for name, value in fields.items():
+            cleaned = clean_value(about or self.kind, name, value)
+            if cleaned is None or (about, name) in self._findings:
+                continue
+            sure = self._sure.get(f"{about}.{name}", self._sure.get(name, self._sure[""]))
+            confidence = round(sure * self._match * factor, 3)
+            self._findings[about, name] = Finding(name, cleaned, confidence, about, self._reason)
+
+    def by_performer(self, name: str) -> bool:
+        """Is the performer that this reply credits the subject's own? Also where only an id was known."""
+        asked = text(self.keys.get("artist_name"))
+        return bool(name) and (not asked or same_artist(main_artist(asked), name) >= SAME_PERFORMER)
+
+    def on_album(self, title: str) -> bool:
+        """Is the album that this reply names the subject's own? Also where the subject's album is not known."""
+        asked = text(self.keys.get("album_title"))
+        return bool(title) and (not asked or same_title(asked, title) >= SAME_ALBUM)
+
+    def answer(self) -> Answer:
+        """Found, or nothing found where nothing was told."""
+        return Answer.found(self._findings.values())
+
+
+def fields_of(kind: Kind, *names: str) -> frozenset[str]:
+    """Field names for `Question.gives`, checked. Those of a parent carry its prefix."""
+    for name in names:
+        about, _, field = name.rpartition(".")
+        if field not in FIELDS[Kind(about) if about else kind]:
+            raise ValueError(f"{name!r} is no field of a {kind}")
+    return frozenset(names)
+
+
+# --- choosing ------------------------------------------------------------------------------------------------------
+
+
+def asked_side(kind: Kind, keys: Keys) -> Side:
+    """What is known of the subject, to compare hits with."""
+    artist = text(keys.get("name" if kind is Kind.PERFORMER else "artist_name"))
+    code = isrc(keys.get("isrc"))
+    return Side(
+        artist=artist,
+        title=text(keys.get("title")),
+        album=text(keys.get("album_title")),
+        duration_ms=milliseconds(keys.get("duration_ms")),
+        isrc=(code,) if code else (),
+    )
+
+
+def pick(kind: Kind, keys: Keys, sides: Sequence[Side]) -> tuple[int | None, float, str]:
+    """(index, score, reasons) of the hit that is the subject; index is None where none surely is."""
+    if not sides:
+        return None, 0.0, "no hits"
+    choice = choose(asked_side(kind, keys), sides)
+    reasons = "; ".join(choice.reasons)
+    if choice.verdict != "chosen":
+        return None, choice.score, f"{choice.verdict} among {len(sides)} hits: {reasons}"
+    return choice.index, choice.score, reasons
+
+
+def pick_performer(keys: Keys, names: Sequence[str], weights: Sequence[float]) -> tuple[int | None, float, str]:
+    """(index, score, reasons) of the hit that is the performer asked about, as `pick` gives them.
+
+    Many performers share a name, and nothing in a name tells them apart: of those that fit equally well one is taken
+    only where its weight (its audience) is `DOMINANT` times that of the next.
+    """
+    asked = text(keys["name"])
+    index, score, reasons = pick(Kind.PERFORMER, keys, [Side(artist=name) for name in names])
+    if index is None:
+        return index, score, reasons
+    best = same_artist(asked, names[index])
+    alike = [at for at, name in enumerate(names) if same_artist(asked, name) >= best]
+    first, *others = sorted(alike, key=lambda at: -weights[at])
+    if others and weights[first] < DOMINANT * max(weights[others[0]], 1.0):
+        return None, score, f"{len(alike)} performers of this name"
+    return first, score, f"{reasons}; by far the best known of {len(alike)} of this name" if others else reasons
+
+
+def fits(kind: Kind, keys: Keys, side: Side) -> tuple[bool, float, str]:
+    """(taken, score, reasons) for a reply found by an identifier that may be shared or wrong, such as an ISRC.
+
+    Without any name to compare, the identifier alone decides.
+    """
+    asked = asked_side(kind, keys)
+    if not asked.artist and not asked.title:
+        return True, 0.9, "identifier alone"
+    index, score, reasons = pick(kind, keys, [side])
+    return index is not None, score, reasons
+
+
+# --- asking --------------------------------------------------------------------------------------------------------
+
+
+class Api:
+    """An upstream's JSON interface, for sources without a client library of their own. Thread-safe."""
+
+    def __init__(self, line: Line, headers: Mapping[str, str] | None = None) -> None:
+        self.line = line
+        self._http = line.httpx_client()
+        self._http.headers.update(headers or {})
+
+    def get(self, *path: str, **params: Any) -> Any:
+        """The reply's JSON, or None where the upstream has nothing there. Raises ValueError where it is not JSON."""
+        url = "/".join((self.line.base_url, *(quote(part, safe=":") for part in path)))
+        known = {name: value for name, value in params.items() if value not in (None, "")}
+        return _content(self._http.get(url, params=known))
+
+    def post(self, path: str, content: Any) -> Any:
+        """The reply's JSON to a JSON body, as `get` gives it."""
+        body = json.dumps(content).encode()
+        headers = {"content-type": "application/json"}
+        return _content(self._http.post(f"{self.line.base_url}/{path}", content=body, headers=headers))
+
+
+def _content(reply: httpx.Response) -> Any:
+    if reply.status_code in (404, 410):
+        return None
+    content = reply.json()
+    if content is None:
+        raise ValueError("null is no answer")
+    return content

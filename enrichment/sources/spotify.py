@@ -1,0 +1,442 @@
+"""Spotify's Web API (api.spotify.com/v1/), asked with spotipy. Nothing may depend on it.
+
+Option `mode`: an app in `development` mode has had no batches, popularity, followers or labels since February 2026, and
+a quota of some 800 calls in any 24 h, answered with a wait of half a day; one with `extended` quota has them all.
+Limit: a rolling window of 30 s whose size is not published. Facts: reference, upstreams 1.4, 3.2 and 3.6.
+"""
+
+from __future__ import annotations
+
+import logging
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from threading import Lock
+from typing import Any
+
+import spotipy
+from spotipy.cache_handler import MemoryCacheHandler
+from spotipy.oauth2 import SpotifyClientCredentials
+
+from enrichment.domain.matching import Side
+from enrichment.domain.outcomes import Answer, Judgement, Verdict
+from enrichment.domain.questions import Budget, Freshness, Keys, Limit, Question, Terms
+from enrichment.domain.subjects import Kind
+from enrichment.domain.text import search_text
+from enrichment.sources.base import Ask, Line, NoAnswer, Reply, Site, Source, judge_http, retry_after
+from enrichment.sources.reading import (
+    Json,
+    Told,
+    compact,
+    date,
+    fields_of,
+    genres,
+    isrc,
+    many,
+    milliseconds,
+    one,
+    pick,
+    pick_performer,
+    text,
+    texts,
+    whole,
+)
+
+HITS = 10
+"""The most that a search gives in development mode."""
+
+_SURE = {
+    "": 0.85,
+    "spotify_id": 0.95,
+    "cover_art_url": 0.6,  # to be shown with logo and link only, for a while
+    "followers": 0.9,
+    "image_url": 0.6,
+    "popularity": 0.9,
+    "release_date": 0.6,  # of this edition
+}
+_DEAR = 5.0
+"""What a call costs us in development mode, in calls: 800 a day are soon gone."""
+_SECRETS = ("SPOTIFY_CLIENT_ID", "SPOTIFY_CLIENT_SECRET")
+_ID = re.compile(r"[0-9A-Za-z]{22}")
+
+_TRACK = fields_of(
+    Kind.TRACK,
+    *("spotify_id", "title", "artist_name", "artists", "album_title", "isrc", "duration_ms", "explicit", "popularity"),
+    *("release_date", "external_urls", "performer.spotify_id", "performer.name"),
+    *("album.spotify_id", "album.title", "album.artist_name", "album.release_date", "album.images"),
+    "album.cover_art_url",
+)
+_ARTIST = fields_of(
+    Kind.PERFORMER,
+    *("spotify_id", "name", "genres", "images", "image_url", "popularity", "followers", "external_urls"),
+)
+_ALBUM_HIT = fields_of(
+    Kind.ALBUM,
+    *("spotify_id", "title", "artist_name", "release_date", "images", "cover_art_url", "external_urls"),
+    *("performer.spotify_id", "performer.name"),
+)
+_ALBUM = _ALBUM_HIT | fields_of(Kind.ALBUM, "barcode", "label", "genres", "popularity", "tracklist")
+_REMOVED = frozenset({"popularity", "followers", "label"})
+"""Fields that development mode lost."""
+
+_QUESTIONS = (
+    Question(name="track", kind=Kind.TRACK, needs=("spotify_id",), uses=("artist_name", "album_title"), gives=_TRACK),
+    Question(
+        name="search_isrc",
+        kind=Kind.TRACK,
+        needs=("isrc",),
+        uses=("artist_name", "title", "album_title", "duration_ms"),
+        gives=_TRACK,
+    ),
+    Question(
+        name="search",
+        kind=Kind.TRACK,
+        needs=("artist_name", "title"),
+        uses=("album_title", "duration_ms", "isrc"),
+        gives=_TRACK,
+    ),
+    Question(name="artist", kind=Kind.PERFORMER, needs=("spotify_id",), gives=_ARTIST),
+    Question(name="artist_search", kind=Kind.PERFORMER, needs=("name",), gives=_ARTIST),
+    Question(name="album", kind=Kind.ALBUM, needs=("spotify_id",), uses=("artist_name",), gives=_ALBUM),
+    Question(name="album_search", kind=Kind.ALBUM, needs=("artist_name", "title"), gives=_ALBUM_HIT),
+)
+_BATCHES = {"track": 50, "artist": 50, "album": 20}
+
+
+def _in_mode(question: Question, *, extended: bool) -> Question:
+    """The question as an app in this mode may ask it."""
+    if extended:
+        return replace(question, batch=_BATCHES.get(question.name, 1), requires=_SECRETS)
+    return replace(question, gives=question.gives - _REMOVED, calls=_DEAR, requires=_SECRETS)
+
+
+# --- the library on the wire ---------------------------------------------------------------------------------------
+
+
+class _Credentials(SpotifyClientCredentials):  # type: ignore[misc]  # spotipy has no types
+    """Client credentials that ask for one token when many threads need one, and never write it to a file."""
+
+    def __init__(self, line: Line) -> None:
+        session = line.requests_session()
+        session.headers["cache-control"] = "no-store"
+        super().__init__(
+            line.secrets.get("SPOTIFY_CLIENT_ID", ""),
+            line.secrets.get("SPOTIFY_CLIENT_SECRET", ""),
+            requests_session=session,
+            cache_handler=MemoryCacheHandler(),
+        )
+        self.OAUTH_TOKEN_URL = f"{line.site('accounts')}/api/token"
+        self._asking = Lock()
+
+    def get_access_token(self, as_dict: bool = False, check_cache: bool = True) -> Any:
+        with self._asking:
+            return super().get_access_token(as_dict=as_dict, check_cache=check_cache)
+
+
+class Client:
+    """spotipy on a line. Thread-safe."""
+
+    def __init__(self, line: Line) -> None:
+        # It writes tokens to its debug log and calls a 404 an error.
+        logging.getLogger("spotipy").setLevel(logging.CRITICAL)
+        self._credentials = _Credentials(line)
+        self._spotify = spotipy.Spotify(auth_manager=self._credentials, requests_session=line.requests_session())
+        self._spotify.prefix = f"{line.base_url}/v1/"
+
+    def call(self, method: str, *args: Any, **options: Any) -> Json | None:
+        """What a method of the library brings; None where Spotify has nothing there.
+
+        Raises ValueError for what is not JSON, of which spotipy makes None or an AttributeError.
+        """
+        try:
+            reply = getattr(self._spotify, method)(*args, **options)
+        except spotipy.SpotifyException as error:
+            if error.http_status in (404, 410):
+                return None
+            raise
+        except AttributeError as error:
+            raise ValueError(f"an error in an unknown shape: {error}") from error
+        except NoAnswer as no:
+            if no.reply is not None and no.reply.status == 401:
+                self._credentials.cache_handler.save_token_to_cache(None)
+            raise
+        if not isinstance(reply, dict):
+            raise ValueError("not a JSON object")  # noqa: TRY004 - nobody passed a wrong type
+        return reply
+
+    def hits(self, words: str, kind: str) -> list[Json]:
+        """The hits of a search. Raises KeyError where the reply holds no list of them."""
+        return many(one((self.call("search", words, limit=HITS, type=kind) or {})[f"{kind}s"])["items"])
+
+
+class Spotify(Source[Client]):
+    """Tracks, artists and albums by id and by name."""
+
+    name = "spotify"
+    url = "https://api.spotify.com"
+    budget = Budget((Limit(1, 1, burst=2),), concurrency=2, per_day=800)
+    secrets = _SECRETS
+    sites = (Site("accounts", "https://accounts.spotify.com"),)
+    terms = Terms(
+        attribution="Data from Spotify, with its logo and a link to the content",
+        url="https://open.spotify.com",
+        licence="Spotify Developer Terms: no permanent store, no analysis, no training",
+        commercial=False,
+        keep_seconds=24 * 3600.0,
+    )
+    freshness = Freshness(days=7)
+
+    def __init__(self, options: Mapping[str, str] | None = None) -> None:
+        """options: `mode`, `development` (the default) or `extended`. Raises ValueError for another."""
+        super().__init__(options)
+        mode = self.options.get("mode", "development")
+        if mode not in ("development", "extended"):
+            raise ValueError(f"LINERNOTES_SPOTIFY_MODE must be development or extended, not {mode!r}")
+        extended = mode == "extended"
+        self.questions = tuple(_in_mode(question, extended=extended) for question in _QUESTIONS)
+        if extended:
+            self.budget = replace(self.budget, per_day=None)
+
+    def client(self, line: Line) -> Client:
+        """The library on the wire."""
+        return Client(line)
+
+    def ask(self, question: Question, asks: Sequence[Ask], client: Client) -> Sequence[Answer]:
+        """One call: by name for one lookup, by id for as many as the mode allows."""
+        if question.name in _SEARCH:
+            return [_SEARCH[question.name](asks[0].keys, client)]
+        return _by_id(question, asks, client)
+
+    def judge(self, reply: Reply) -> Judgement:
+        """A used-up quota and a stale token look like refusals of other kinds."""
+        verdict = judge_http(reply)
+        if reply.status == 429 and b"QUOTA_EXCEEDED" in reply.body:
+            return Judgement(Verdict.QUOTA, retry_after(reply), verdict.message)
+        if reply.status == 401 and b"expired" in reply.body:
+            return Judgement(Verdict.SHED, None, verdict.message)
+        if reply.status == 400 and b"invalid_client" in reply.body:
+            return Judgement(Verdict.REFUSED, None, verdict.message)
+        return verdict
+
+
+# --- asking --------------------------------------------------------------------------------------------------------
+
+
+def _by_id(question: Question, asks: Sequence[Ask], client: Client) -> list[Answer]:
+    ids = list(dict.fromkeys(text(ask.keys["spotify_id"]) for ask in asks if _is_id(ask.keys["spotify_id"])))
+    found: dict[str, Json] = {}
+    if len(ids) == 1:
+        reply = client.call(question.name, ids[0])
+        if reply is not None:
+            found[ids[0]] = _with_id(reply)
+    elif ids:
+        rows = (client.call(f"{question.name}s", ids) or {})[f"{question.name}s"]
+        if not isinstance(rows, list) or len(rows) != len(ids):
+            raise ValueError(f"{len(ids)} ids were asked for, and the reply does not hold as many rows")
+        # In the order of the ids, with null for those that are not known; a moved one comes under another id.
+        found = {wanted: _with_id(one(row)) for wanted, row in zip(ids, rows, strict=True) if row is not None}
+    return [_told_by_id(question.kind, ask.keys, found) for ask in asks]
+
+
+def _with_id(entity: Json) -> Json:
+    if not text(entity["id"]):
+        raise ValueError("an entity without an id")
+    return entity
+
+
+def _is_id(value: Any) -> bool:
+    """Is this an id of Spotify's? One that is not makes it refuse the whole call."""
+    return _ID.fullmatch(text(value)) is not None
+
+
+def _told_by_id(kind: Kind, keys: Keys, found: Mapping[str, Json]) -> Answer:
+    given = text(keys["spotify_id"])
+    if not _is_id(given):
+        return Answer.nothing(f"{given[:80]!r} is not a Spotify id")
+    return _told(kind, keys, found.get(given), 1.0, "Spotify's own id")
+
+
+def _told(kind: Kind, keys: Keys, entity: Json | None, match: float, reason: str) -> Answer:
+    if entity is None:
+        return Answer.nothing()
+    told = Told(kind, keys, _SURE, match=match, reason=reason)
+    _TELL[kind](told, entity)
+    return told.answer()
+
+
+def _choose(kind: Kind, keys: Keys, found: Sequence[Json], sides: Sequence[Side]) -> Answer:
+    index, score, reason = pick(kind, keys, sides)
+    return _told(kind, keys, found[index], score, reason) if index is not None else Answer.nothing(reason)
+
+
+def _search_isrc(keys: Keys, client: Client) -> Answer:
+    code = isrc(keys["isrc"])
+    if code is None:
+        return Answer.nothing("not an ISRC")
+    found = client.hits(f"isrc:{code}", "track")
+    if found and not text(keys.get("title")):
+        return _told(Kind.TRACK, keys, found[0], 0.9, "identifier alone")
+    return _choose(Kind.TRACK, keys, found, [_track_side(row) for row in found])
+
+
+def _search(keys: Keys, client: Client) -> Answer:
+    found = client.hits(f"track:{_words(keys['title'])} artist:{_words(keys['artist_name'])}", "track")
+    return _choose(Kind.TRACK, keys, found, [_track_side(row) for row in found])
+
+
+def _artist_search(keys: Keys, client: Client) -> Answer:
+    found = client.hits(f"artist:{_words(keys['name'])}", "artist")
+    names = [text(row.get("name")) for row in found]
+    index, score, reason = pick_performer(keys, names, [_audience(row) for row in found])
+    return _told(Kind.PERFORMER, keys, found[index], score, reason) if index is not None else Answer.nothing(reason)
+
+
+def _audience(artist: Json) -> int:
+    """Followers; development mode has none, and so cannot tell performers of one name apart."""
+    return whole(one(artist.get("followers")).get("total"))
+
+
+def _album_search(keys: Keys, client: Client) -> Answer:
+    found = client.hits(f"album:{_words(keys['title'])} artist:{_words(keys['artist_name'])}", "album")
+    sides = [Side(artist=", ".join(_names(row)), title=text(row.get("name"))) for row in found]
+    return _choose(Kind.ALBUM, keys, found, sides)
+
+
+_SEARCH: dict[str, Callable[[Keys, Client], Answer]] = {
+    "search_isrc": _search_isrc,
+    "search": _search,
+    "artist_search": _artist_search,
+    "album_search": _album_search,
+}
+
+
+def _words(name: Any) -> str:
+    """A name as words of a query. A colon would start a filter."""
+    return search_text(text(name)).replace(":", " ").replace('"', " ")
+
+
+def _names(entity: Json) -> list[str]:
+    return [name for artist in many(entity.get("artists")) if (name := text(artist.get("name")))]
+
+
+def _track_side(track: Json) -> Side:
+    code = isrc(one(track.get("external_ids")).get("isrc"))
+    return Side(
+        artist=", ".join(_names(track)),
+        title=text(track.get("name")),
+        album=text(one(track.get("album")).get("name")),
+        duration_ms=milliseconds(track.get("duration_ms")),
+        isrc=(code,) if code else (),
+    )
+
+
+# --- reading -------------------------------------------------------------------------------------------------------
+
+
+def _tell_track(told: Told, track: Json) -> None:
+    names, album = _names(track), one(track.get("album"))
+    told.tell(
+        spotify_id=track["id"],
+        title=track.get("name"),
+        artist_name=", ".join(names),
+        artists=[{"name": name, "role": "main"} for name in names],
+        album_title=album.get("name"),
+        isrc=isrc(one(track.get("external_ids")).get("isrc")),
+        duration_ms=milliseconds(track.get("duration_ms")),
+        explicit=track.get("explicit"),
+        popularity=track.get("popularity"),
+        release_date=date(album.get("release_date")),
+        external_urls=_links(track),
+    )
+    _tell_performer(told, track)
+    if told.on_album(text(album.get("name"))):
+        told.tell(
+            Kind.ALBUM,
+            spotify_id=album.get("id"),
+            title=album.get("name"),
+            artist_name=", ".join(_names(album)),
+            release_date=date(album.get("release_date")),
+            images=_images(album),
+            cover_art_url=_largest(album),
+        )
+
+
+def _tell_performer(told: Told, entity: Json) -> None:
+    """The performer is the first one credited, where that is the one that was asked about."""
+    credited = many(entity.get("artists"))
+    if credited and told.by_performer(text(credited[0].get("name"))):
+        told.tell(Kind.PERFORMER, spotify_id=credited[0].get("id"), name=credited[0].get("name"))
+
+
+def _tell_artist(told: Told, artist: Json) -> None:
+    told.tell(
+        spotify_id=artist["id"],
+        name=artist.get("name"),
+        genres=genres(texts(artist.get("genres"))),
+        images=_images(artist),
+        image_url=_largest(artist),
+        popularity=artist.get("popularity"),
+        followers=one(artist.get("followers")).get("total"),
+        external_urls=_links(artist),
+    )
+
+
+def _tell_album(told: Told, album: Json) -> None:
+    told.tell(
+        spotify_id=album["id"],
+        title=album.get("name"),
+        artist_name=", ".join(_names(album)),
+        barcode=one(album.get("external_ids")).get("upc"),
+        label=album.get("label"),
+        genres=genres(texts(album.get("genres"))),
+        release_date=date(album.get("release_date")),
+        images=_images(album),
+        cover_art_url=_largest(album),
+        popularity=album.get("popularity"),
+        tracklist=_tracklist(many(one(album.get("tracks")).get("items"))),
+        external_urls=_links(album),
+    )
+    _tell_performer(told, album)
+
+
+_TELL: dict[Kind, Callable[[Told, Json], None]] = {
+    Kind.TRACK: _tell_track,
+    Kind.PERFORMER: _tell_artist,
+    Kind.ALBUM: _tell_album,
+}
+
+
+def _tracklist(tracks: Sequence[Json]) -> list[Json]:
+    return [
+        compact(
+            {
+                "position": position,
+                "title": text(track.get("name")),
+                "duration_ms": milliseconds(track.get("duration_ms")),
+            }
+        )
+        for position, track in enumerate(tracks, start=1)
+    ]
+
+
+def _images(entity: Json) -> list[Json]:
+    """Pictures, the largest first. Sizes are null for some."""
+    found = [
+        compact(
+            {
+                "url": text(row.get("url")),
+                "width": whole(row.get("width")) or None,
+                "height": whole(row.get("height")) or None,
+            }
+        )
+        for row in many(entity.get("images"))
+    ]
+    return sorted((row for row in found if "url" in row), key=lambda row: -row.get("width", 0))
+
+
+def _largest(entity: Json) -> str | None:
+    return next((image["url"] for image in _images(entity)), None)
+
+
+def _links(entity: Json) -> dict[str, str]:
+    return {kind: text(url) for kind, url in one(entity.get("external_urls")).items() if text(url)}

@@ -1,0 +1,64 @@
+"""Real servers for everything that touches them: one PostgreSQL and two Valkeys per session, a database per test."""
+
+from __future__ import annotations
+
+import os
+import uuid
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import pytest
+import redis
+from sqlalchemy import Engine, create_engine
+
+from enrichment.bootstrap import migrate
+from enrichment.embedded import Servers, drop_database, new_database, temporary_servers
+
+TEMPLATE = "migrated"
+
+
+@pytest.fixture(scope="session")
+def servers() -> Iterator[Servers]:
+    """The embedded servers, with a migrated database to copy from."""
+    with temporary_servers() as started:
+        migrate(new_database(started.addresses.database_url, TEMPLATE))
+        yield started
+
+
+@dataclass(frozen=True)
+class Empty:
+    """An empty, migrated database and an empty Redis."""
+
+    database_url: str
+    redis_url: str
+    broker_url: str
+
+    def environ(self, **more: str) -> dict[str, str]:
+        """What a process needs to use them."""
+        return {
+            "LINERNOTES_DATABASE_URL": self.database_url,
+            "LINERNOTES_REDIS_URL": self.redis_url,
+            "LINERNOTES_BROKER_URL": self.broker_url,
+            "PATH": os.environ["PATH"],
+            **more,
+        }
+
+
+@pytest.fixture
+def empty(servers: Servers) -> Iterator[Empty]:
+    """A database of the test's own, and flushed Redis servers."""
+    name = f"test_{uuid.uuid4().hex[:12]}"
+    url = new_database(servers.addresses.database_url, name, TEMPLATE)
+    for address in (servers.addresses.redis_url, servers.addresses.broker_url):
+        with redis.Redis.from_url(address) as client:
+            client.flushall()
+    yield Empty(url, servers.addresses.redis_url, servers.addresses.broker_url)
+    drop_database(servers.addresses.database_url, name)
+
+
+@pytest.fixture
+def engine(empty: Empty) -> Iterator[Engine]:
+    """Connections to the test's database."""
+    made = create_engine(empty.database_url)
+    yield made
+    made.dispose()

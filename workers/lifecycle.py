@@ -1,0 +1,68 @@
+"""A worker's life: it joins the fleet, its steward makes its rounds, it leaves in good order."""
+
+from __future__ import annotations
+
+import threading
+from typing import Any
+
+import redis
+import structlog
+from celery import signals
+from sqlalchemy.exc import SQLAlchemyError
+
+from enrichment.bootstrap import log_to_stderr, register_sources
+from enrichment.services.steward import retire
+from workers import process
+from workers.tasks import register_fetches
+from workers.unreadable import bring_in
+
+ROUND_SECONDS = 1.0
+
+log = structlog.get_logger()
+_stop = threading.Event()
+_threads: list[threading.Thread] = []
+
+
+@signals.worker_init.connect
+def join(**_: Any) -> None:
+    """Before the first message: the fetch tasks are known, the sources have their rows."""
+    log_to_stderr(json=False)
+    register_fetches()
+    register_sources(process.fleet())
+
+
+@signals.worker_ready.connect
+def start_steward(**_: Any) -> None:
+    """The steward begins when messages can be taken."""
+    thread = threading.Thread(target=_rounds, name="steward", daemon=True)
+    _threads.append(thread)
+    thread.start()
+
+
+@signals.worker_shutting_down.connect
+def stop_steward(**_: Any) -> None:
+    """No more rounds; calls under way may end."""
+    _stop.set()
+
+
+@signals.worker_shutdown.connect
+def leave(**_: Any) -> None:
+    """What is still held comes back at once instead of after a while."""
+    for thread in _threads:
+        thread.join(timeout=5)
+    try:
+        retire(process.fleet())
+    except (SQLAlchemyError, redis.RedisError) as error:
+        log.warning("left without saying goodbye", error=str(error)[:200])
+
+
+def _rounds() -> None:
+    while not _stop.wait(ROUND_SECONDS):
+        try:
+            process.steward().round()
+            bring_in()
+        except (SQLAlchemyError, redis.RedisError) as error:
+            log.warning("steward must wait", error=f"{type(error).__name__}: {error}"[:200])
+        except Exception:
+            # A steward that falls would leave the fleet without one, and nobody would see.
+            log.exception("steward's round failed")

@@ -1,0 +1,76 @@
+"""Kombu's Redis transport, for a Redis that goes away and for queues that anybody may write to.
+
+Two things differ from the stock transport of kombu 5.7.0: a channel that has been torn down says so with an error that
+Celery handles (stock: AttributeError, which ends the worker), and what is no message at all is kept as a dead letter
+(stock: the worker falls).
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+from typing import Any
+
+from kombu.transport import redis as stock
+from redis.exceptions import ConnectionError as RedisConnectionError
+
+from workers.unreadable import keep
+
+
+class NoMessage(ValueError):  # noqa: N818 - what was popped is no message
+    """Something was in the queue that no Celery producer has put there."""
+
+    def __init__(self, raw: bytes, why: str) -> None:
+        super().__init__(why)
+        self.raw = raw
+
+
+class Channel(stock.Channel):
+    """A channel that outlives its server."""
+
+    def _connparams(self, asynchronous: bool = False) -> Any:
+        connection = self.connection
+        if connection is None or connection.client is None:
+            raise RedisConnectionError("the channel is closed")
+        return super()._connparams(asynchronous=asynchronous)
+
+    def _brpop_read(self, **options: Any) -> Any:
+        try:
+            return super()._brpop_read(**options)
+        except NoMessage as no:
+            keep(str(no), no.raw)
+        except json.JSONDecodeError as error:
+            keep(f"not JSON: {error.msg}", error.doc.encode())
+        except UnicodeDecodeError as error:
+            keep("not UTF-8", bytes(error.object))
+        return True
+
+
+class Transport(stock.Transport):
+    """`broker_transport` of celeryconfig."""
+
+    Channel = Channel
+
+    def _deliver(self, message: Any, queue: str) -> None:
+        if (complaint := _complaint(message)) is not None:
+            raise NoMessage(json.dumps(message).encode(), complaint)
+        super()._deliver(message, queue)
+
+
+def _complaint(message: Any) -> str | None:
+    """What keeps this from being a message in Celery's envelope, None where nothing does."""
+    if not isinstance(message, dict):
+        return f"not a message but {type(message).__name__}"
+    properties = message.get("properties")
+    if not isinstance(properties, dict) or not properties.get("delivery_tag"):
+        return "not in Celery's envelope: no properties.delivery_tag"
+    if not isinstance(message.get("headers", {}), dict) or not isinstance(message.get("body"), str):
+        return "not in Celery's envelope: headers or body of another type"
+    if not isinstance(properties.get("delivery_info"), dict):
+        return "not in Celery's envelope: no properties.delivery_info"
+    if properties.get("body_encoding") == "base64":
+        try:
+            base64.b64decode(message["body"], validate=True)
+        except ValueError:
+            return "the body is not base64"
+    return None
