@@ -5,7 +5,7 @@ from __future__ import annotations
 import socket
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -58,7 +58,7 @@ def build(settings: Settings | None = None, parts: Parts | None = None) -> Fleet
     parts = parts or Parts()
     _require(settings)
     sources = parts.sources if parts.sources is not None else make_sources(settings)
-    places = {name: make_place(settings, source) for name, source in sources.items()}
+    places = {name: make_place(settings, source, sources) for name, source in sources.items()}
     engine = make_engine(settings, parts.threads or 8)
     card = new_card(socket.gethostname(), machine(), parts.threads or 0, VERSION)
     terms = _Terms(settings, sources)
@@ -96,9 +96,9 @@ def make_sources(settings: Settings) -> dict[str, Source[Any]]:
     return builtin_sources({name: settings.source_options(name) for name in names})
 
 
-def make_place(settings: Settings, source: Source[Any]) -> Place:
-    """Where this fleet finds a source, and what opens it."""
-    sites = {site.name: settings.site_url(source.name, site.name, site.url) for site in source.sites}
+def make_place(settings: Settings, source: Source[Any], known: Collection[str] = ()) -> Place:
+    """Where this fleet finds a source, and what opens it. known: all sources, since one may point to another."""
+    sites = {site.name: settings.site_url(source.name, site.name, site.url, known) for site in source.sites}
     secrets = {name: settings.text(name) for name in source.secrets if settings.text(name)}
     return Place(settings.source_url(source.name, source.url), sites, secrets)
 

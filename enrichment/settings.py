@@ -1,15 +1,15 @@
 """What the operator says: read once from the environment and `.env`, frozen.
 
-`LINERNOTES_DATABASE_URL`, `_BROKER_URL`, `_REDIS_URL`, `_UPSTREAM_URL`, `_SPEED`, `_COMMERCIAL`, `_DATA`, `_THREADS`; for
-a source `LINERNOTES_<SOURCE>_URL`, `_BUDGET`, `_BREAKER_THRESHOLD`, `_BREAKER_SECONDS` and options of its own; keys under
-their own names (`SPOTIFY_CLIENT_ID` …). `.env.example` lists them all.
+`LINERNOTES_DATABASE_URL`, `_BROKER_URL`, `_REDIS_URL`, `_UPSTREAM_URL`, `_SPEED`, `_COMMERCIAL`, `_DATA`, `_THREADS`;
+for a source `LINERNOTES_<SOURCE>_URL`, `_BUDGET`, `_BREAKER_THRESHOLD`, `_BREAKER_SECONDS` and options of its own; keys
+under their own names (`SPOTIFY_CLIENT_ID` …). `.env.example` lists them all.
 """
 
 from __future__ import annotations
 
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -47,13 +47,13 @@ class Settings(BaseModel):
         simulated = f"{self.upstream_url.rstrip('/')}/{name}" if self.upstream_url else default
         return (own or simulated).rstrip("/")
 
-    def site_url(self, source: str, site: str, default: str) -> str:
-        """Where a further host of a source is; where the source itself has been moved, it moves along."""
-        own = self.text(f"{PREFIX}{source.upper()}_{site.upper()}_URL")
-        if own or (self.text(f"{PREFIX}{site.upper()}_URL")):
-            return (own or self.text(f"{PREFIX}{site.upper()}_URL")).rstrip("/")
-        moved = self.source_url(source, "")
-        return (moved or default).rstrip("/")
+    def site_url(self, source: str, site: str, default: str, sources: Collection[str]) -> str:
+        """Where a further host of a source is: that of the source it names, else it moves along with its own source."""
+        if own := self.text(f"{PREFIX}{source.upper()}_{site.upper()}_URL"):
+            return own.rstrip("/")
+        if site in sources:
+            return self.source_url(site, default)
+        return self.source_url(source, "") or default.rstrip("/")
 
     def source_budget(self, name: str, default: Budget) -> Budget:
         """A source's budget, in this fleet's speed. Raises ValueError for a setting nobody can read."""

@@ -13,7 +13,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Awaitable, Callable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -281,6 +281,7 @@ def serve(
     rules = faults.load(scenario) if scenario else []
     with socket.create_server((host, port), backlog=2048) as listening:
         witness = Witness(log)
+        gc.disable()
         app = Simulator(
             World.build(catalogue, listens), scenario=rules, witness=witness, speed=speed, unlimited=unlimited
         )
@@ -289,6 +290,7 @@ def serve(
         # The world stays: without this each collection walks millions of objects and answers come late.
         gc.collect()
         gc.freeze()
+        gc.enable()
         sys.stderr.write(f"{READY}http://{host}:{listening.getsockname()[1]}\n")
         sys.stderr.flush()
         try:
@@ -298,7 +300,7 @@ def serve(
 
 
 @contextlib.contextmanager
-def running(*, environment: Mapping[str, str] | None = None, **options: Any) -> Iterator[str]:
+def running(**options: Any) -> Iterator[str]:
     """A simulator in a child process on a free port; yields its base URL, and stops it at the end.
 
     options: as of `serve`, without port. Raises RuntimeError where it does not come up.
@@ -309,9 +311,10 @@ def running(*, environment: Mapping[str, str] | None = None, **options: Any) -> 
             command.append(f"--{name}")
         elif value not in (None, False):
             command += [f"--{name}", str(value)]
-    root = str(Path(__file__).parent.parent)
+    here = str(Path(__file__).parent.parent)
+    python_path = os.pathsep.join(filter(None, (here, os.environ.get("PYTHONPATH"))))
     child = subprocess.Popen(  # noqa: S603 - our own module
-        command, cwd=root, stderr=subprocess.PIPE, text=True, env={**os.environ, **(environment or {})}
+        command, stderr=subprocess.PIPE, text=True, env={**os.environ, "PYTHONPATH": python_path}
     )
     assert child.stderr is not None
     try:

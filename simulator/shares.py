@@ -1,7 +1,7 @@
 """How much of the world each source knows. One table: a later source adds its lines here.
 
-Where no reference is named, the share is the one that the simulator was asked for (see docs of the simulator's task in
-the project's history): chosen by hash of what it is about, so that runs compare.
+What a source knows is chosen by hash of what it is about, so that runs compare. Shares without a remark are those that
+the project set itself; estimates are marked.
 """
 
 from __future__ import annotations

@@ -1,4 +1,5 @@
 """stand-in"""
+
 from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass

@@ -46,6 +46,11 @@ class Step:
         return frozenset(prefixed(self.about, need) for need in self.question.needs)
 
     @property
+    def identifies(self) -> str:
+        """Name in the graph of the identifier it searches for, "" where it is no search."""
+        return prefixed(self.about, self.question.identifies) if self.question.identifies else ""
+
+    @property
     def gives(self) -> frozenset[str]:
         """Names in the graph."""
         return frozenset(prefixed(self.about, name) for name in self.question.gives)
@@ -117,7 +122,7 @@ def plan(steps: tuple[Step, ...], situation: Situation) -> Plan:
     missing = situation.wanted - situation.satisfied
     if not missing:
         return Plan()
-    at_hand = tuple(step for step in steps if step not in situation.spent)
+    at_hand = tuple(s for s in steps if s not in situation.spent and s.identifies not in situation.known)
     reachable = tuple(step for step in at_hand if step.source not in situation.unavailable)
     chosen = _choose(reachable, situation, missing)
     deferred = _only_there(at_hand, reachable, situation, missing)

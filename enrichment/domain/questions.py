@@ -66,6 +66,7 @@ class Question:
     name: as it stands in lookups and metrics, without the source ("lookup", "metadata", "artist").
     needs: keys that must be known. uses: keys that help (to verify a match), sent along where known.
     gives: fields it may find, of this kind; fields it may find of the parent carry the prefix `performer.` or `album.`.
+    identifies: the identifier it looks for, where it is a search: once that is known there is nothing to search.
     batch: how many lookups fit one call. batch_by: lookups share a call only where this gives the same text
         (the artist's name where one search serves several titles of one artist).
     calls: cost of one full call, in calls; a source whose calls are dear to us (a day quota) says more than 1.
@@ -78,6 +79,7 @@ class Question:
     needs: tuple[str, ...]
     gives: frozenset[str]
     uses: tuple[str, ...] = ()
+    identifies: str = ""
     batch: int = 1
     batch_by: Callable[[Keys], str] = _alone
     calls: float = 1.0

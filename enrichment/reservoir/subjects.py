@@ -351,17 +351,22 @@ def reopen(connection: Connection, ids: Collection[uuid.UUID]) -> None:
         connection.execute(_REOPEN, {"ids": list(ids)})
 
 
-_TAKE = text("""
-DELETE FROM replans WHERE (kind, subject_id) IN (
-    SELECT kind, subject_id FROM replans WHERE priority >= :lowest
-    ORDER BY priority DESC, recorded_at LIMIT :most FOR UPDATE SKIP LOCKED
-) RETURNING kind, subject_id
+_URGENT = text("""
+SELECT kind, subject_id FROM replans WHERE priority >= :lowest ORDER BY priority DESC, recorded_at LIMIT :most
 """)
 
+_TAKE = text("DELETE FROM replans WHERE subject_id = ANY(:ids) RETURNING kind, subject_id")
 
-def take_replans(connection: Connection, most: int, lowest: int = 1) -> list[Ref]:
-    """The most urgent recorded replans, taken; they are back if the transaction fails."""
-    rows = connection.execute(_TAKE, {"most": most, "lowest": lowest})
+
+def urgent_replans(connection: Connection, most: int, lowest: int = 1) -> list[Ref]:
+    """The most urgent recorded replans, looked at only: their subjects must be locked before they are taken."""
+    rows = connection.execute(_URGENT, {"most": most, "lowest": lowest})
+    return [Ref(Kind(row.kind), row.subject_id) for row in rows]
+
+
+def take_replans(connection: Connection, refs: Iterable[Ref]) -> list[Ref]:
+    """Those of these recorded replans that nobody else has taken; they are back if the transaction fails."""
+    rows = connection.execute(_TAKE, {"ids": [ref.id for ref in refs]})
     return [Ref(Kind(row.kind), row.subject_id) for row in rows]
 
 

@@ -17,12 +17,13 @@ def replan(fleet: Fleet, most: int = CHUNK, lowest: int = 1) -> int:
     """Plans one chunk of recorded subjects again, the most urgent first. Returns how many."""
 
     def work(connection: Connection) -> tuple[int, frozenset[str]]:
-        refs = rows.take_replans(connection, most, lowest)
-        if not refs:
+        urgent = rows.urgent_replans(connection, most, lowest)
+        if not urgent:
             return 0, frozenset()
-        subjects = rows.lock(connection, refs)
+        subjects = rows.lock(connection, urgent)
+        refs = rows.take_replans(connection, urgent)
         advanced = advance(fleet, connection, subjects, refs, database_now(connection))
-        return len(refs), advanced.sources
+        return len(urgent), advanced.sources
 
     count, sources = in_transaction(fleet.engine, work)
     refill_all(fleet, sources)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import io
 import struct
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from urllib.parse import urlsplit
 
 from PIL import Image
@@ -44,7 +44,7 @@ class Artwork(Source[Line]):
 
     name = "artwork"
     url = ""
-    budget = Budget((Limit(8, 1, burst=4),), concurrency=6)
+    budget = Budget((Limit(4, 1, burst=2),), concurrency=6)
     terms = Terms(attribution="", url="", licence="as the source of the picture's address says")
     freshness = Freshness(days=90)
     cache_seconds = 0.0
@@ -104,7 +104,7 @@ def is_placeholder(url: str) -> bool:
     return is_default_picture(url) or any(name in url for name in _PLACEHOLDER_NAMES)
 
 
-def inspect(body: bytes) -> dict[str, str | int]:
+def inspect(body: bytes, placeholders: Collection[str] = PLACEHOLDERS) -> dict[str, str | int]:
     """`width`, `height`, `format`, `bytes` and `sha256` of a picture. Raises NotAPictureError."""
     if len(body) > LARGEST_BYTES:
         raise NotAPictureError(f"{len(body)} bytes, more than {LARGEST_BYTES}")
@@ -112,7 +112,7 @@ def inspect(body: bytes) -> dict[str, str | int]:
     if not form:
         raise NotAPictureError("not a JPEG, PNG, GIF or WebP picture")
     digest = hashlib.sha256(body).hexdigest()
-    if digest in PLACEHOLDERS:
+    if digest in placeholders:
         raise NotAPictureError("a known placeholder")
     width, height = _size(body)
     if width * height > LARGEST_PIXELS:

@@ -65,7 +65,7 @@ _SURE = {
     "genres": 0.9,
 }
 _TAGS = 0.4
-"""Tags are anybody's words, "finland" among them; they count as genres only where a reply has no genres."""
+"""Tags are anybody's words, "finland" among them; they count only where a server is too old to tell genres."""
 
 _LINKED = ("spotify_id", "deezer_id", "discogs_id", "wikidata_id")
 _ALBUM = ("title", "artist_name", "musicbrainz_release_id", "musicbrainz_release_group_id", "release_date", "barcode")
@@ -94,7 +94,7 @@ _INCLUDES = {
     "artist": ["genres"],
     "recording": ["genres", "release-groups"],
     "release": ["genres"],
-    "isrc": ["artist-credits", "tags", "url-rels"],
+    "isrc": ["artist-credits", "url-rels"],
 }
 """What MusicBrainz allows and the library, which is older, refuses."""
 
@@ -184,22 +184,25 @@ class MusicBrainz(Source[Client]):
             name="isrc",
             kind=Kind.TRACK,
             needs=("isrc",),
+            identifies="musicbrainz_id",
             uses=("artist_name", "title", "duration_ms"),
-            gives=_RECORDING - {f"album.{name}" for name in _ALBUM} - {"album_title"},
+            gives=_RECORDING - {f"album.{name}" for name in _ALBUM} - {"album_title", "genres"},
         ),
         Question(
             name="search",
             kind=Kind.TRACK,
             needs=("artist_name", "title"),
+            identifies="musicbrainz_id",
             uses=("album_title", "duration_ms", "isrc"),
-            gives=_RECORDING - {"external_urls", "spotify_id", "deezer_id"},
+            gives=_RECORDING - {"genres", "external_urls", "spotify_id", "deezer_id"},
         ),
         Question(name="artist", kind=Kind.PERFORMER, needs=("musicbrainz_id",), uses=("name",), gives=_ARTIST),
         Question(
             name="artist_search",
             kind=Kind.PERFORMER,
             needs=("name",),
-            gives=_ARTIST - {"external_urls", *_LINKED},
+            identifies="musicbrainz_id",
+            gives=_ARTIST - {"genres", "external_urls", *_LINKED},
         ),
         Question(
             name="release",
@@ -212,8 +215,10 @@ class MusicBrainz(Source[Client]):
             name="release_search",
             kind=Kind.ALBUM,
             needs=("artist_name", "title"),
+            identifies="musicbrainz_release_id",
             uses=("barcode",),
-            gives=_RELEASE - {"tracklist", "cover_art_url", "external_urls", "spotify_id", "deezer_id", "discogs_id"},
+            gives=_RELEASE
+            - {"genres", "tracklist", "cover_art_url", "external_urls", "spotify_id", "deezer_id", "discogs_id"},
         ),
     )
 
@@ -245,12 +250,13 @@ def _recording(keys: Keys, client: Client) -> Answer:
     mbid = text(keys["musicbrainz_id"])
     if not is_mbid(mbid):
         return _no_mbid(mbid)
-    includes = ["artist-credits", "releases", "release-groups", "isrcs", "genres", "tags", "url-rels"]
+    includes = ["artist-credits", "releases", "release-groups", "isrcs", "genres", "url-rels"]
     reply = client.call(musicbrainzngs.get_recording_by_id, mbid, includes=includes)
     if reply is None:
         return Answer.nothing()
     told = Told(Kind.TRACK, keys, _SURE, reason=f"recording {mbid}")
     _tell_recording(told, reply)
+    _tell_genres(told, reply)
     return told.answer()
 
 
@@ -258,7 +264,7 @@ def _isrc(keys: Keys, client: Client) -> Answer:
     code = isrc(keys["isrc"])
     if code is None:
         return Answer.nothing("not an ISRC")
-    includes = ["artist-credits", "isrcs", "tags", "url-rels"]
+    includes = ["artist-credits", "isrcs", "url-rels"]
     reply = client.call(musicbrainzngs.get_recordings_by_isrc, code, includes=includes)
     if reply is None:
         return Answer.nothing()
@@ -289,11 +295,12 @@ def _artist(keys: Keys, client: Client) -> Answer:
     mbid = text(keys["musicbrainz_id"])
     if not is_mbid(mbid):
         return _no_mbid(mbid)
-    reply = client.call(musicbrainzngs.get_artist_by_id, mbid, includes=["url-rels", "genres", "tags", "aliases"])
+    reply = client.call(musicbrainzngs.get_artist_by_id, mbid, includes=["url-rels", "genres", "aliases"])
     if reply is None:
         return Answer.nothing()
     told = Told(Kind.PERFORMER, keys, _SURE, reason=f"artist {mbid}")
     _tell_artist(told, reply)
+    _tell_genres(told, reply)
     return told.answer()
 
 
@@ -316,12 +323,14 @@ def _release(keys: Keys, client: Client) -> Answer:
     mbid = text(keys["musicbrainz_release_id"])
     if not is_mbid(mbid):
         return _no_mbid(mbid)
-    includes = ["recordings", "artist-credits", "isrcs", "labels", "release-groups", "media", "genres", "tags"]
+    includes = ["recordings", "artist-credits", "isrcs", "labels", "release-groups", "media", "genres"]
     reply = client.call(musicbrainzngs.get_release_by_id, mbid, includes=[*includes, "url-rels"])
     if reply is None:
         return Answer.nothing()
     told = Told(Kind.ALBUM, keys, _SURE, reason=f"release {mbid}")
     _tell_release(told, reply, client)
+    _tell_genres(told, reply)
+    _tell_genres(told, one(reply.get("release-group")))
     return told.answer()
 
 
@@ -408,7 +417,6 @@ def _tell_recording(told: Told, recording: Json) -> None:
         isrc=known if known in codes else next(iter(codes), None),
         release_date=date(recording.get("first-release-date")),
     )
-    _tell_genres(told, recording)
     _tell_links(told, recording)
     releases = many(recording.get("releases"))
     told.tell(release_date=min(filter(None, (date(row.get("date")) for row in releases)), default=None), factor=0.8)
@@ -460,15 +468,13 @@ def _tell_release(told: Told, release: Json, client: Client) -> None:
         cover_art_url=f"{client.covers}/release/{mbid}/front-500" if front else None,
         tracklist=_tracklist(many(release.get("media"))),
     )
-    _tell_genres(told, release)
-    _tell_genres(told, one(release.get("release-group")))
     _tell_links(told, release)
     _tell_performer(told, many(release.get("artist-credit")))
 
 
 def _tracklist(media: Iterable[Json]) -> list[Json]:
-    """The tracks of all media, counted through."""
-    tracks = [track for medium in media for track in many(medium.get("tracks"))]
+    """The tracks of all media, counted through; videos and the like come after a medium's own."""
+    tracks = [track for medium in media for name in ("tracks", "data-tracks") for track in many(medium.get(name))]
     rows = [(track, one(track.get("recording"))) for track in tracks]
     return [
         compact(
@@ -498,7 +504,6 @@ def _tell_artist(told: Told, artist: Json) -> None:
         country_code=code,
         aliases=[alias for alias in dict.fromkeys(aliases) if alias and alias != artist.get("name")],
     )
-    _tell_genres(told, artist)
     _tell_links(told, artist)
 
 
@@ -510,18 +515,16 @@ def _tell_performer(told: Told, credited: Sequence[Json]) -> None:
 
 
 def _tell_genres(told: Told, entity: Json) -> None:
-    for name, factor in (("genres", 1.0), ("tags", _TAGS)):
-        voted = [row for row in many(entity.get(name)) if whole(row.get("count", 1)) > 0]
-        told.tell(genres=genres(row.get("name") for row in sorted(voted, key=_votes)), factor=factor)
+    """Genres, the most voted first. Searches have only tags."""
+    has_genres = "genres" in entity
+    voted = [row for row in many(entity.get("genres" if has_genres else "tags")) if whole(row.get("count", 1)) > 0]
+    names = (row.get("name") for row in sorted(voted, key=lambda row: -whole(row.get("count"))))
+    told.tell(genres=genres(names), factor=1.0 if has_genres else _TAGS)
 
 
 def _true(value: Any) -> bool:
     """JSON has booleans, XML has words."""
     return value is True or value == "true"
-
-
-def _votes(row: Json) -> int:
-    return -whole(row.get("count"))
 
 
 def _tell_links(told: Told, entity: Json) -> None:

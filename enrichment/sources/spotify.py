@@ -85,6 +85,7 @@ _QUESTIONS = (
         name="search_isrc",
         kind=Kind.TRACK,
         needs=("isrc",),
+        identifies="spotify_id",
         uses=("artist_name", "title", "album_title", "duration_ms"),
         gives=_TRACK,
     ),
@@ -92,13 +93,16 @@ _QUESTIONS = (
         name="search",
         kind=Kind.TRACK,
         needs=("artist_name", "title"),
+        identifies="spotify_id",
         uses=("album_title", "duration_ms", "isrc"),
         gives=_TRACK,
     ),
     Question(name="artist", kind=Kind.PERFORMER, needs=("spotify_id",), gives=_ARTIST),
-    Question(name="artist_search", kind=Kind.PERFORMER, needs=("name",), gives=_ARTIST),
+    Question(name="artist_search", kind=Kind.PERFORMER, needs=("name",), identifies="spotify_id", gives=_ARTIST),
     Question(name="album", kind=Kind.ALBUM, needs=("spotify_id",), uses=("artist_name",), gives=_ALBUM),
-    Question(name="album_search", kind=Kind.ALBUM, needs=("artist_name", "title"), gives=_ALBUM_HIT),
+    Question(
+        name="album_search", kind=Kind.ALBUM, needs=("artist_name", "title"), identifies="spotify_id", gives=_ALBUM_HIT
+    ),
 )
 _BATCHES = {"track": 50, "artist": 50, "album": 20}
 
@@ -182,7 +186,7 @@ class Spotify(Source[Client]):
         url="https://open.spotify.com",
         licence="Spotify Developer Terms: no permanent store, no analysis, no training",
         commercial=False,
-        keep_seconds=24 * 3600.0,
+        keep_seconds=7 * 24 * 3600.0,  # "not indefinitely": the terms name no period, a week is ours
     )
     freshness = Freshness(days=7)
 

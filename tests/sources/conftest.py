@@ -50,7 +50,9 @@ class ReplayLine:
     ) -> Reply:
         self.sent.append(Sent(method, url, headers or {}, body, cache))
         path = urlsplit(url).path
-        found = next((self.replies[known] for known in self.replies if path.rstrip("/").endswith(known.rstrip("/"))), None)
+        found = next(
+            (self.replies[known] for known in self.replies if path.rstrip("/").endswith(known.rstrip("/"))), None
+        )
         reply = as_reply(found, url) if found is not None else Reply(404, {}, b"not in the table", url)
         judgement = self.source.judge(reply)
         if judgement.verdict is not Verdict.ANSWER:
@@ -102,7 +104,9 @@ def _told() -> Callable[[Answer], dict[str, Any]]:
     """told(answer): its findings as {name with the prefix of a parent: value}."""
 
     def told(answer: Answer) -> dict[str, Any]:
-        return {f"{found.about}.{found.field}" if found.about else found.field: found.value for found in answer.findings}
+        return {
+            f"{found.about}.{found.field}" if found.about else found.field: found.value for found in answer.findings
+        }
 
     return told
 

@@ -1,0 +1,195 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from threading import Thread
+from typing import Any
+
+import pytest
+
+from enrichment.domain.outcomes import Outcome, Verdict
+from enrichment.sources.base import Ask, NoAnswer, Reply
+from enrichment.sources.spotify import Spotify
+
+DEVELOPMENT = Spotify()
+EXTENDED = Spotify({"mode": "extended"})
+TOKEN = {"/api/token": {"access_token": "simulated", "token_type": "Bearer", "expires_in": 3600}}
+
+
+def test_modes() -> None:
+    assert (DEVELOPMENT.budget.per_day, EXTENDED.budget.per_day) == (800, None)
+    assert DEVELOPMENT.question("artist").calls == 5
+    assert DEVELOPMENT.question("artist").batch == 1
+    assert {name: EXTENDED.question(name).batch for name in ("track", "artist", "album", "search")} == {
+        "track": 50,
+        "artist": 50,
+        "album": 20,
+        "search": 1,
+    }
+    assert "popularity" not in DEVELOPMENT.question("track").gives
+    assert "popularity" in EXTENDED.question("track").gives
+    with pytest.raises(ValueError, match="LINERNOTES_SPOTIFY_MODE"):
+        Spotify({"mode": "free"})
+
+
+@pytest.mark.parametrize(
+    ("reply", "verdict", "wait"),
+    [
+        (
+            Reply(429, {"retry-after": "48925"}, b'{"error":{"status":429,"reason":"QUOTA_EXCEEDED"}}'),
+            Verdict.QUOTA,
+            48925,
+        ),
+        (
+            Reply(429, {"retry-after": "3"}, b'{"error":{"status":429,"message":"API rate limit exceeded"}}'),
+            Verdict.OUR_RATE,
+            3,
+        ),
+        (Reply(429, {}, b"Too many requests"), Verdict.OUR_RATE, None),
+        (Reply(401, {}, b'{"error":{"status":401,"message":"The access token expired"}}'), Verdict.SHED, None),
+        (Reply(401, {}, b'{"error":{"status":401,"message":"Invalid access token"}}'), Verdict.REFUSED, None),
+        (Reply(403, {}, b'{"error":{"status":403,"message":"Forbidden"}}'), Verdict.REFUSED, None),
+        (
+            Reply(400, {}, b'{"error":"invalid_client","error_description":"Invalid client secret"}'),
+            Verdict.REFUSED,
+            None,
+        ),
+        (Reply(400, {}, b'{"error":{"status":400,"message":"Invalid id"}}'), Verdict.BAD_REQUEST, None),
+        (Reply(404, {}, b'{"error":{"status":404}}'), Verdict.ANSWER, None),
+        (Reply(502, {}, b""), Verdict.FAILING, None),
+    ],
+)
+def test_judgement(reply: Reply, verdict: Verdict, wait: float | None) -> None:
+    judgement = EXTENDED.judge(reply)
+    assert (judgement.verdict, judgement.retry_after) == (verdict, wait)
+
+
+def test_a_batch_with_gaps(line: Any) -> None:
+    ids = [f"{n:022d}" for n in range(3)]
+    rows = [{"id": ids[0], "name": "A"}, None, {"id": "9" * 22, "name": "moved"}]
+    replay = line(EXTENDED, {**TOKEN, "/v1/artists": {"artists": rows}})
+    asks = [Ask(n, {"spotify_id": given}) for n, given in enumerate([*ids, "not an id"])]
+    answers = EXTENDED.ask(EXTENDED.question("artist"), asks, EXTENDED.client(replay))
+    outcomes = [Outcome.FOUND, Outcome.NOTHING_FOUND, Outcome.FOUND, Outcome.NOTHING_FOUND]
+    assert [answer.outcome for answer in answers] == outcomes
+    assert answers[2].findings[0].value == "9" * 22
+    assert replay.sent[-1].url.endswith("?ids=" + "%2C".join(ids)) or replay.sent[-1].url.endswith(",".join(ids))
+
+
+def test_a_batch_of_another_length_is_unreadable(line: Any) -> None:
+    replay = line(EXTENDED, {**TOKEN, "/v1/artists": {"artists": [{"id": "0" * 22}]}})
+    asks = [Ask(n, {"spotify_id": f"{n:022d}"}) for n in range(2)]
+    with pytest.raises(ValueError, match="2 ids"):
+        EXTENDED.ask(EXTENDED.question("artist"), asks, EXTENDED.client(replay))
+
+
+def test_one_token_for_many_threads(line: Any) -> None:
+    replay = line(EXTENDED, {**TOKEN, "/v1/search": {"tracks": {"items": []}}})
+    client = EXTENDED.client(replay)
+
+    def search() -> None:
+        EXTENDED.ask(EXTENDED.question("search"), [Ask(1, {"artist_name": "A", "title": "B"})], client)
+
+    threads = [Thread(target=search) for _ in range(16)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    tokens = [request for request in replay.sent if request.url.endswith("/api/token")]
+    assert len(tokens) == 1
+    assert not tokens[0].cache
+    assert tokens[0].url == "https://accounts.spotify.com/api/token"
+    searches = [request for request in replay.sent if "/v1/search" in request.url]
+    assert len(searches) == 16
+    assert all(request.headers["authorization"] == "Bearer simulated" for request in searches)
+    assert all(request.cache for request in searches)
+
+
+def test_a_stale_token_is_asked_for_again(line: Any) -> None:
+    stale = Reply(401, {}, b'{"error":{"status":401,"message":"The access token expired"}}')
+    replies = {**TOKEN, "/v1/search": stale}
+    replay = line(EXTENDED, replies)
+    client = EXTENDED.client(replay)
+    asks = [Ask(1, {"artist_name": "A", "title": "B"})]
+    with pytest.raises(NoAnswer) as caught:
+        EXTENDED.ask(EXTENDED.question("search"), asks, client)
+    assert caught.value.judgement.verdict is Verdict.SHED
+    replies["/v1/search"] = {"tracks": {"items": []}}
+    assert EXTENDED.ask(EXTENDED.question("search"), asks, client)[0].outcome is Outcome.NOTHING_FOUND
+    assert len([request for request in replay.sent if "token" in request.url]) == 2
+
+
+def test_the_base_url_is_kept(line: Any) -> None:
+    replay = line(EXTENDED, {**TOKEN, "/v1/search": {"tracks": {"items": []}}}, "http://127.0.0.1:8000/spotify")
+    EXTENDED.ask(EXTENDED.question("search"), [Ask(1, {"artist_name": "A", "title": "B:C"})], EXTENDED.client(replay))
+    assert replay.sent[-1].url.startswith("http://127.0.0.1:8000/spotify/v1/search?")
+    assert "B%3AC" not in replay.sent[-1].url
+
+
+def test_performers_of_one_name_need_an_audience_to_be_told_apart(ask: Any) -> None:
+    def found(*followers: int | None) -> Outcome:
+        rows = [
+            {"id": f"{n:022d}", "name": "Nirvana", "followers": {"total": total}} for n, total in enumerate(followers)
+        ]
+        return ask(
+            EXTENDED, "artist_search", {"name": "Nirvana"}, {**TOKEN, "/v1/search": {"artists": {"items": rows}}}
+        ).outcome
+
+    assert found(1_000_000, 40) is Outcome.FOUND
+    assert found(1_000_000, 400_000) is Outcome.NOTHING_FOUND
+    assert found(None, None) is Outcome.NOTHING_FOUND
+    assert found(None) is Outcome.FOUND
+
+
+def recorded_json(folder: Path, name: str) -> Any:
+    # One of the files has a stray bracket behind its end.
+    return json.JSONDecoder().raw_decode((folder / "spotify" / f"zmb3__{name}.json").read_text())[0]
+
+
+def test_recorded_track(recorded: Path, ask: Any, told: Any) -> None:
+    for name in ("find_track", "find_track_with_floats"):
+        body = recorded_json(recorded, name)
+        found = told(ask(EXTENDED, "track", {"spotify_id": body["id"]}, {**TOKEN, "/v1/tracks/" + body["id"]: body}))
+        assert found["isrc"] == "USRC11301695"
+        assert found["duration_ms"] == 204053
+        assert found["popularity"] == 85
+        assert found["artist_name"] == "Pitbull, Ke$ha"
+        assert found["album.title"] == "Timber"
+        assert found["performer.name"] == "Pitbull"
+
+
+def test_recorded_batches(recorded: Path, line: Any) -> None:
+    for name, question in (
+        ("find_tracks_simple", "track"),
+        ("find_tracks_notfound", "track"),
+        ("find_albums", "album"),
+    ):
+        body = recorded_json(recorded, name)
+        rows = body[f"{question}s"]
+        ids = [row["id"] if row else f"{n:022d}" for n, row in enumerate(rows)]
+        replay = line(EXTENDED, {**TOKEN, f"/v1/{question}s": body, f"/v1/{question}s/{ids[0]}": rows[0]})
+        asks = [Ask(n, {"spotify_id": given}) for n, given in enumerate(ids)]
+        answers = EXTENDED.ask(EXTENDED.question(question), asks, EXTENDED.client(replay))
+        assert [answer.outcome is Outcome.FOUND for answer in answers] == [row is not None for row in rows]
+
+
+def test_recorded_artist_and_album(recorded: Path, ask: Any, told: Any) -> None:
+    body = recorded_json(recorded, "find_artist")
+    artist = told(ask(EXTENDED, "artist", {"spotify_id": body["id"]}, {**TOKEN, "/v1/artists/" + body["id"]: body}))
+    assert (artist["name"], artist["followers"], artist["popularity"]) == ("Pitbull", 2265279, 97)
+    assert [image["width"] for image in artist["images"]] == [1000, 640, 200, 64]
+    body = recorded_json(recorded, "find_album")
+    album = told(ask(EXTENDED, "album", {"spotify_id": body["id"]}, {**TOKEN, "/v1/albums/" + body["id"]: body}))
+    assert (album["title"], album["barcode"], album["release_date"]) == ("She's So Unusual", "5099749994324", "1983")
+    assert album["tracklist"][0] == {"position": 1, "title": "Money Changes Everything", "duration_ms": 305560}
+
+
+def test_recorded_searches(recorded: Path, ask: Any, told: Any) -> None:
+    replies = {**TOKEN, "/v1/search": recorded_json(recorded, "search_tracks")}
+    found = told(ask(EXTENDED, "search", {"artist_name": "Mark Ronson", "title": "Uptown Funk"}, replies))
+    assert found["isrc"] == "GBARL1401524"
+    assert found["performer.name"] == "Mark Ronson"
+    replies = {**TOKEN, "/v1/search": recorded_json(recorded, "search_artist")}
+    assert (
+        told(ask(EXTENDED, "artist_search", {"name": "Tania Bowra"}, replies))["spotify_id"] == "08td7MxkoHQkXnWAYD8d6Q"
+    )
