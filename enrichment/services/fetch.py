@@ -49,7 +49,7 @@ def fetch(fleet: Fleet, source: str, ticket: str) -> Fetched:
         try:
             fetched, touched = _use(fleet, source, turn)
         finally:
-            fleet.limiter.free(turn)
+            _free(fleet, turn)
         return fetched
     finally:
         fleet.limiter.finish(source, ticket)
@@ -80,6 +80,9 @@ def _use(fleet: Fleet, source: str, turn: Turn) -> tuple[Fetched, frozenset[str]
         if not claims:
             break
         result = _ask(fleet, source, claims, turn)
+        if turn.used:
+            # The upstream is done with us: its slot need not wait for our database.
+            _free(fleet, turn)
         advanced = _settle(fleet, claims, result)
         touched |= advanced.sources
         lookups += len(claims)
@@ -88,6 +91,11 @@ def _use(fleet: Fleet, source: str, turn: Turn) -> tuple[Fetched, frozenset[str]
         if result.judgement.verdict is not Verdict.ANSWER:
             break
     return Fetched(source, lookups, found, outcome), frozenset(touched)
+
+
+def _free(fleet: Fleet, turn: Turn) -> None:
+    if not turn.freed:
+        fleet.limiter.free(turn)
 
 
 def _claim(fleet: Fleet, source: str, turn: Turn) -> list[Claim]:

@@ -73,6 +73,7 @@ class Turn:
     number: int
     moment: float
     used: bool = False
+    freed: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,6 +187,7 @@ class Limiter:
 
     def free(self, turn: Turn) -> None:
         """The call has ended, or there was nothing to ask."""
+        turn.freed = True
         unused = 0 if turn.used else turn.number
         self._call(turn.source, "free", turn.name, unused, *self._terms(turn.source).arguments)
 
