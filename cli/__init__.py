@@ -1,0 +1,1 @@
+"""The command line. `cli.main:main` is `linernotes`."""

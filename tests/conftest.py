@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import uuid
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import pytest
@@ -44,9 +45,9 @@ class Empty:
         }
 
 
-@pytest.fixture
-def empty(servers: Servers) -> Iterator[Empty]:
-    """A database of the test's own, and flushed Redis servers."""
+@contextmanager
+def an_empty(servers: Servers) -> Iterator[Empty]:
+    """A database of its own, and flushed Redis servers."""
     name = f"test_{uuid.uuid4().hex[:12]}"
     url = new_database(servers.addresses.database_url, name, TEMPLATE)
     for address in (servers.addresses.redis_url, servers.addresses.broker_url):
@@ -54,6 +55,13 @@ def empty(servers: Servers) -> Iterator[Empty]:
             client.flushall()
     yield Empty(url, servers.addresses.redis_url, servers.addresses.broker_url)
     drop_database(servers.addresses.database_url, name)
+
+
+@pytest.fixture
+def empty(servers: Servers) -> Iterator[Empty]:
+    """Of the test's own."""
+    with an_empty(servers) as made:
+        yield made
 
 
 @pytest.fixture

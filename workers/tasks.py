@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 
 import redis
 import structlog
+from celery import Task
 from celery.exceptions import Reject
 from sqlalchemy.exc import DBAPIError
 
@@ -24,25 +25,36 @@ T = TypeVar("T")
 log = structlog.get_logger()
 
 
-@app.task(name="enrich_track", typing=False)
+class Submission(Task):
+    """A producer's task. Whatever goes wrong with it, what it asked for is kept."""
+
+    typing = False
+
+    def on_failure(self, exc: Exception, task_id: str, args: Any, kwargs: Any, einfo: Any) -> None:
+        """An error of ours that nobody has foreseen."""
+        del task_id, einfo
+        _refuse(self.name, f"{type(exc).__name__}: {exc}", {"args": args, **kwargs} if args else kwargs)
+
+
+@app.task(name="enrich_track", base=Submission)
 def enrich_track(*args: Any, **given: Any) -> str:
     """`enrich_track.delay(track_id=…, artist_name=…, track_title=…, priority=5, …)`."""
     return _submit("enrich_track", TrackRequest, args, given)
 
 
-@app.task(name="enrich_performer", typing=False)
+@app.task(name="enrich_performer", base=Submission)
 def enrich_performer(*args: Any, **given: Any) -> str:
     """`enrich_performer.delay(performer_id=… | name=…)`."""
     return _submit("enrich_performer", PerformerRequest, *_by_id("performer_id", args, given))
 
 
-@app.task(name="enrich_album", typing=False)
+@app.task(name="enrich_album", base=Submission)
 def enrich_album(*args: Any, **given: Any) -> str:
     """`enrich_album.delay(album_id=… | artist_name=…, album_title=…)`."""
     return _submit("enrich_album", AlbumRequest, *_by_id("album_id", args, given))
 
 
-@app.task(name="enrich_tracks", typing=False)
+@app.task(name="enrich_tracks", base=Submission)
 def enrich_tracks(tracks: Any = None, *args: Any, **given: Any) -> str:
     """`enrich_tracks.delay([{…}, …])`: bad ones become dead letters each, the others go on."""
     if not isinstance(tracks, list) or args or given:
@@ -60,7 +72,7 @@ def enrich_tracks(tracks: Any = None, *args: Any, **given: Any) -> str:
     return f"{sum(1 for each in accepted if each.ref)} of {len(tracks)} tracks accepted"
 
 
-@app.task(name="fetch_artwork", typing=False)
+@app.task(name="fetch_artwork", base=Submission)
 def fetch_artwork(*args: Any, **given: Any) -> str:
     """`fetch_artwork.delay(album_id=… | performer_id=…)`: downloads and checks the chosen picture."""
     try:

@@ -31,6 +31,9 @@ UNSURE = 0.60
 FLOOR = 0.60
 """Artist or title similarity below which no other evidence is looked at."""
 
+_CLOSE = 0.80
+"""Similarity from which a name may be a slip of the pen; below it has other words."""
+
 _GOOD_MS, _FAIR_MS, _FAR_MS, _VETO_MS = 3_000, 10_000, 15_000, 30_000
 _RIVAL = 0.05
 """A candidate this close to the best one competes with it."""
@@ -90,9 +93,7 @@ _ROMAN = {
 }
 _COUNTED = {"one": "1", "two": "2", "three": "3", "four": "4", "five": "5"}
 _PART = {"part": "part", "pt": "part", "pts": "part", "vol": "vol", "volume": "vol", "no": "no", "nr": "no", "op": "op"}
-_STOP = frozenset(
-    "a an and the of in on to for de la le les el los der die das du il".split()  # noqa: SIM905 - words read better so
-)
+_STOP = frozenset("a an and the of in on to for de la le les el los der die das du il".split())  # noqa: SIM905 - readable
 
 
 @dataclass(frozen=True, slots=True)
@@ -201,6 +202,8 @@ _CREDIT = re.compile(
 _MANY = 12
 _TOLD = 0.90
 """One credit names some of the other's performers: guests are often left out."""
+_LED = 0.80
+"""Both name others beside the one they share, and it leads one of them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -247,15 +250,20 @@ def _artists(a: str, b: str) -> float:
 
 
 def _together(left: tuple[_Name, ...], right: tuple[_Name, ...]) -> float:
-    """How well one credit's people are found in the other's."""
+    """How well the people of the shorter credit are found in the longer one."""
     few, many = sorted((left, right), key=len)
     if not few or len(many) == 1:
         return 0.0
-    best = [max(_similar(one, other) for other in many) for one in few]
-    mean = sum(best) / len(best)
-    if min(best) < 0.8:
-        return _TOLD * max(best) * 0.9 if max(_lead(left, right), _lead(right, left)) >= 0.95 else 0.0
-    return mean if len(few) == len(many) else mean * _TOLD
+    found = _found(few, many)
+    if len(few) == len(many):
+        found = min(found, _found(many, few))
+    if found < _CLOSE:
+        return _LED if max(_lead(left, right), _lead(right, left)) >= 0.95 else 0.0
+    return found if len(few) == len(many) else found * _TOLD
+
+
+def _found(some: tuple[_Name, ...], others: tuple[_Name, ...]) -> float:
+    return min(max(_similar(one, other) for other in others) for one in some)
 
 
 def _lead(left: tuple[_Name, ...], right: tuple[_Name, ...]) -> float:
@@ -295,44 +303,9 @@ _MILD = frozenset({"remaster"})
 _OPEN = frozenset({"short", "mono", "clean", "arranged", "version"})
 """Versions that are often the plain recording under another label: the single is what most people know."""
 _EXCLUSIVE = frozenset({"extended", "short"})
-_FILLER = frozenset(
-    [
-        "version",
-        "ver",
-        "mix",
-        "edit",
-        "remix",
-        "remixed",
-        "rmx",
-        "edited",
-        "stereo",
-        "digital",
-        "digitally",
-        "original",
-        "recording",
-        "recorded",
-        "full",
-        "track",
-        "album",
-        "lp",
-        "feat",
-        "special",
-        "hd",
-        "inch",
-        "the",
-        "a",
-        "an",
-        "of",
-        "in",
-        "at",
-        "on",
-        "from",
-        "and",
-        "with",
-        "by",
-        "for",
-        "new",
-    ]
+_FILLER = re.compile(
+    r"version|ver|mix|edit|remix(?:ed)?|rmx|edited|stereo|digital(?:ly)?|original|record(?:ing|ed)|full|track|album|lp"
+    r"|feat|special|hd|inch|the|a|an|of|in|at|on|from|and|with|by|for|new"
 )
 _YEAR = re.compile(r"(?:19|20)\d\d")
 _CLAUSES = re.compile(r"\s/\s|;|,(?=\s(?:(?:19|20)\d\d )?re-?master)", re.IGNORECASE)
@@ -352,7 +325,6 @@ class _Title:
     base: _Name
     without_notes: _Name
     version: _Version
-    featured: tuple[str, ...]
 
 
 @lru_cache(maxsize=16384)
@@ -362,7 +334,7 @@ def _title(text: str) -> _Title:
     for note in title.notes:
         bare = re.sub(rf"\s*[(\[{{]{re.escape(note)}[)\]}}]?", "", bare)
     whole = _name(f"{title.base} {title.version}")
-    return _Title(whole, _name(title.base), _name(bare or title.base), _version(title.version), title.featured)
+    return _Title(whole, _name(title.base), _name(bare or title.base), _version(title.version))
 
 
 def _version(text: str) -> _Version:
@@ -381,7 +353,7 @@ def _clause(spoken: str) -> _Version:
         rest, hits = pattern.subn(" ", rest)
         if hits:
             kinds.add(kind)
-    details = frozenset(word for word in rest.split() if word not in _FILLER)
+    details = frozenset(word for word in rest.split() if not _FILLER.fullmatch(word))
     if "remix" in kinds and kinds & {"short", "extended", "alternate", "mono"} and not details:
         kinds.discard("remix")  # "Extended Mix", "Radio Mix": the word names no remixer
     if "short" in kinds and details and not re.search(r"\b(?:radio|single|7)\b", spoken):
@@ -434,6 +406,11 @@ def _shared_script(a: _Name, b: _Name) -> float:
     return 0.0
 
 
+def _spelled_alike(a: _Title, b: _Title) -> bool:
+    """Word for word the same, whether the version stands in brackets or not."""
+    return bool(a.whole.words) and a.whole.words == b.whole.words and a.whole.numbers == b.whole.numbers
+
+
 def same_title(a: str, b: str) -> float:
     """0 to 1: do two titles name the same version of the same song?
 
@@ -442,7 +419,7 @@ def same_title(a: str, b: str) -> float:
     ("Official Video", "Original Mix") do not matter.
     """
     left, right = _title(clean(a)), _title(clean(b))
-    if left.whole.words and left.whole == right.whole:
+    if _spelled_alike(left, right):
         return 1.0
     return _base(left, right) * _FACTOR[_relation(left.version, right.version)]
 
@@ -522,10 +499,6 @@ def _artist_evidence(a: str, b: str, similarity: float | None) -> _Evidence:
     return _Evidence(f"similar artists ({similarity:.2f})", most=1.0 if similarity >= _CLOSE else _TELL)
 
 
-_CLOSE = 0.8
-"""Similarity from which a name may be a slip of the pen; below it has other words."""
-
-
 def _title_evidence(a: Side, b: Side) -> tuple[float | None, list[_Evidence]]:
     """The titles' similarity, None where there is none to compare, and what it says."""
     if not (a.title.strip() or b.title.strip()):
@@ -536,7 +509,7 @@ def _title_evidence(a: Side, b: Side) -> tuple[float | None, list[_Evidence]]:
     if not (a.title.strip() and b.title.strip()):
         return None, [_Evidence("the title is not known on both sides", most=_TELL)]
     left, right = _title(clean(a.title)), _title(clean(b.title))
-    if left.whole.words and left.whole == right.whole:
+    if _spelled_alike(left, right):
         return 1.0, [_Evidence("same title")]
     base, relation = _base(left, right), _relation(left.version, right.version)
     if base < FLOOR and _foreign(clean(a.title), clean(b.title)):

@@ -1,29 +1,273 @@
-"""stand-in"""
+"""merge(): from what the sources stated, the record, with where each value came from and why it was taken.
+
+    locked by a person    wins always
+    scalar                the highest confidence; sources that agree strengthen each other
+    genres, aliases,      united
+    images
+    artists, tracklist    one source's list, whole
+    map                   key by key, as scalars; artwork whole, because its parts describe one picture
+
+The result depends on the statements only, never on their order.
+"""
 
 from __future__ import annotations
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+
+import json
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
+from math import prod
 from typing import Any
+
 from enrichment.domain.findings import Statement
-from enrichment.domain.subjects import FIELDS, Kind
+from enrichment.domain.music import TEMPO_SLACK, camelot, from_camelot, genre_key, read_key, same_tempo
+from enrichment.domain.subjects import FIELDS, Field, Kind
+from enrichment.domain.text import clean, name_key
+
+MOST_GENRES = 10
+_LOCKED = "locked by a person"
+
+_ORIGIN = {"listenbrainz": "musicbrainz", "coverartarchive": "musicbrainz"}
+"""Sources that repeat another one's data: their agreement with it is no second witness."""
+_DURATION_SLACK_MS = 3_000
+_WHOLE_MAPS = frozenset({"artwork"})
 
 
 @dataclass(frozen=True, slots=True)
 class Merged:
+    """A field's value in the record.
+
+    source, stated_at: of the statement that won, or of the strongest of those united. confidence: 0 to 1, with the
+    agreement of others counted in. reason: why this value. others: the statements that say something else.
+    """
+
     value: Any
     source: str
     confidence: float
     stated_at: datetime
+    reason: str = ""
+    others: tuple[Statement, ...] = ()
 
 
 def merge(kind: Kind, statements: Iterable[Statement]) -> dict[str, Merged]:
-    out: dict[str, Merged] = {}
-    for s in sorted(statements, key=lambda s: (s.locked, s.confidence, s.stated_at)):
-        if s.field in FIELDS[kind]:
-            out[s.field] = Merged(s.value, s.source, s.confidence, s.stated_at)
-    return out
+    """The record of a subject of this kind, by field. Statements about fields it cannot have are left out."""
+    by_field: dict[str, list[Statement]] = {}
+    for statement in statements:
+        if statement.field in FIELDS[kind]:
+            by_field.setdefault(statement.field, []).append(_normal(statement))
+    record = {}
+    for name, stated in sorted(by_field.items()):
+        merged = _merge_field(FIELDS[kind][name], stated)
+        if merged is not None:
+            record[name] = merged
+    return _derived(record, by_field) if kind is Kind.TRACK else record
 
 
 def plain(merged: Mapping[str, Merged]) -> dict[str, Any]:
-    return {k: m.value for k, m in merged.items()}
+    """The record without its explanation: value by field."""
+    return {name: field.value for name, field in merged.items()}
+
+
+def _normal(statement: Statement) -> Statement:
+    """Keys in one spelling, so that "Am" and "A Minor" agree."""
+    if statement.field == "key" and isinstance(statement.value, str):
+        return replace(statement, value=read_key(statement.value) or statement.value)
+    return statement
+
+
+def _merge_field(field: Field, stated: Sequence[Statement]) -> Merged | None:
+    locked = [statement for statement in stated if statement.locked]
+    if locked:
+        newest = min(locked, key=lambda statement: (-statement.stated_at.timestamp(), *_order(statement)))
+        return _merged(newest, newest.confidence, _LOCKED, others=_newest_of_each(stated))
+    said = _newest_of_each(stated)
+    if field.name in _UNITED:
+        values = _UNITED[field.name](said)
+        return replace(_united(said), value=values) if values else None
+    if field.shape == "list":
+        return _best_list(said)
+    if field.shape == "map" and field.name not in _WHOLE_MAPS:
+        return _best_map(said)
+    return _best(said)
+
+
+def _newest_of_each(stated: Sequence[Statement]) -> list[Statement]:
+    """A source's last word, in a fixed order: what it said before, it has taken back."""
+    last: dict[str, Statement] = {}
+    for statement in sorted(stated, key=lambda one: (-one.stated_at.timestamp(), *_order(one))):
+        last.setdefault(statement.source, statement)
+    return sorted(last.values(), key=_order)
+
+
+def _order(statement: Statement) -> tuple[float, float, str, str]:
+    """Best first: highest confidence, then newest, then by name of the source, so that there is never a tie."""
+    return -statement.confidence, -statement.stated_at.timestamp(), statement.source, _canonical(statement.value)
+
+
+def _canonical(value: Any) -> str:
+    return json.dumps(value, sort_keys=True, default=str)
+
+
+def _merged(winner: Statement, confidence: float, reason: str, others: Iterable[Statement] = ()) -> Merged:
+    other = tuple(statement for statement in others if not _agree(statement, winner))
+    return Merged(winner.value, winner.source, round(confidence, 3), winner.stated_at, reason, other)
+
+
+# --- scalars -------------------------------------------------------------------------------------------------------
+
+
+def _best(said: Sequence[Statement]) -> Merged | None:
+    """The value with the strongest support; of those that agree, the most exact and surest statement of it."""
+    if not said:
+        return None
+    supports = [_support(statement, said) for statement in said]
+    at = min(range(len(said)), key=lambda at: (-round(supports[at], 9), -_precision(said[at]), *_order(said[at])))
+    winner = said[at]
+    agreeing = sorted(one.source for one in said if one is not winner and _agree(one, winner))
+    why = f"as {', '.join(agreeing)} also says" if agreeing else f"the surest of {len(said)}" if len(said) > 1 else ""
+    return _merged(winner, supports[at], "; ".join(filter(None, (winner.reason, why))), others=said)
+
+
+def _support(statement: Statement, said: Sequence[Statement]) -> float:
+    """The chance that not all who say so are wrong, each origin counted once."""
+    sure: dict[str, float] = {}
+    for other in said:
+        if other is statement or _agree(other, statement):
+            origin = _ORIGIN.get(other.source, other.source)
+            sure[origin] = max(sure.get(origin, 0.0), other.confidence)
+    return sure.popitem()[1] if len(sure) == 1 else 1 - prod(1 - sure[origin] for origin in sorted(sure))
+
+
+def _agree(a: Statement, b: Statement) -> bool:
+    if isinstance(a.value, str) and isinstance(b.value, str):
+        left, right = clean(a.value).casefold(), clean(b.value).casefold()
+        if a.field == "release_date":
+            return left.startswith(right) or right.startswith(left)
+        return left == right
+    if _is_number(a.value) and _is_number(b.value):
+        if a.field == "bpm":
+            return same_tempo(a.value, b.value)
+        if a.field == "duration_ms":
+            return bool(abs(a.value - b.value) <= _DURATION_SLACK_MS)
+    return _canonical(a.value) == _canonical(b.value)
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def _precision(statement: Statement) -> int:
+    """A full date says more than its year."""
+    return len(statement.value) if statement.field == "release_date" and isinstance(statement.value, str) else 0
+
+
+# --- lists and maps ------------------------------------------------------------------------------------------------
+
+
+def _united(said: Sequence[Statement]) -> Merged:
+    """What is common to all united values; the caller puts in the value."""
+    first = said[0]
+    reason = f"united from {', '.join(one.source for one in said)}" if len(said) > 1 else first.reason
+    return Merged(first.value, first.source, round(first.confidence, 3), first.stated_at, reason)
+
+
+def _items(statement: Statement) -> list[Any]:
+    return statement.value if isinstance(statement.value, list) else []
+
+
+def _genres(said: Sequence[Statement]) -> list[Any]:
+    """By the sum of the confidence of those who say so, each origin once; then as the surest source orders them."""
+    weight: dict[str, dict[str, float]] = {}
+    spelled: dict[str, str] = {}
+    for statement in said:
+        origin = _ORIGIN.get(statement.source, statement.source)
+        for name in _items(statement):
+            key = genre_key(name) if isinstance(name, str) else ""
+            if key:
+                by_origin = weight.setdefault(key, {})
+                by_origin[origin] = max(by_origin.get(origin, 0.0), statement.confidence)
+                spelled.setdefault(key, clean(name).lower())
+    ranked = sorted(weight, key=lambda key: -round(sum(sorted(weight[key].values())), 9))
+    return [spelled[key] for key in ranked[:MOST_GENRES]]
+
+
+def _aliases(said: Sequence[Statement]) -> list[Any]:
+    """Each name once, as the surest source spells it."""
+    aliases: dict[str, str] = {}
+    for name in (name for statement in said for name in _items(statement) if isinstance(name, str)):
+        if key := name_key(name):
+            aliases.setdefault(key, name)
+    return list(aliases.values())
+
+
+def _images(said: Sequence[Statement]) -> list[Any]:
+    """Each address once, as the surest source describes it; the largest first."""
+    images: dict[str, Any] = {}
+    for statement in said:
+        for image in _items(statement):
+            if isinstance(image, dict) and isinstance(image.get("url"), str):
+                images.setdefault(image["url"], image)
+    return sorted(images.values(), key=lambda image: (-_area(image), image["url"]))
+
+
+def _area(image: Mapping[str, Any]) -> float:
+    width, height = image.get("width"), image.get("height")
+    return width * height if _is_number(width) and _is_number(height) else 0
+
+
+_UNITED: dict[str, Callable[[Sequence[Statement]], list[Any]]] = {
+    "genres": _genres,
+    "aliases": _aliases,
+    "images": _images,
+}
+
+
+def _best_list(said: Sequence[Statement]) -> Merged | None:
+    """The surest source's list, the longest of equally sure ones. Lists are never mixed: their order has a meaning."""
+    lists = [statement for statement in said if _items(statement)]
+    if not lists:
+        return None
+    best = min(lists, key=lambda one: (-one.confidence, -len(one.value), *_order(one)))
+    return _merged(best, best.confidence, best.reason or f"the surest of {len(lists)}", others=lists)
+
+
+def _best_map(said: Sequence[Statement]) -> Merged | None:
+    by_key: dict[str, list[Statement]] = {}
+    for statement in said:
+        for key, value in statement.value.items() if isinstance(statement.value, dict) else ():
+            by_key.setdefault(key, []).append(replace(statement, value=value))
+    best = {key: _best(stated) for key, stated in sorted(by_key.items())}
+    values = {key: merged.value for key, merged in best.items() if merged}
+    if not values:
+        return None
+    return replace(_united(said), value=values)
+
+
+# --- what follows from other fields --------------------------------------------------------------------------------
+
+
+def _derived(record: dict[str, Merged], stated: Mapping[str, Sequence[Statement]]) -> dict[str, Merged]:
+    """The record of a track with `camelot` from `key` (or the other way round) and the tempi that others state."""
+    for field, other, convert in (("camelot", "key", camelot), ("key", "camelot", from_camelot)):
+        base = record.get(other)
+        is_locked = field in record and record[field].reason == _LOCKED
+        value = convert(base.value) if base and isinstance(base.value, str) and not is_locked else None
+        if base and value and (field == "camelot" or field not in record):
+            record[field] = Merged(value, base.source, base.confidence, base.stated_at, f"from {other}")
+    return record | _tempi(record.get("bpm"), record.get("bpm_alternatives"), stated.get("bpm", ()))
+
+
+def _tempi(bpm: Merged | None, known: Merged | None, stated: Sequence[Statement]) -> dict[str, Merged]:
+    """`bpm_alternatives`: tempi that differ from the chosen one, half and double among them, each once and in order."""
+    if bpm is None or (known and known.reason == _LOCKED):
+        return {}
+    tempi = [bpm.value, *(known.value if known else ())]
+    first = len(tempi)
+    for statement in _newest_of_each(stated):
+        if _is_number(statement.value) and not any(same_tempo(statement.value, tempo) for tempo in tempi):
+            tempi.append(statement.value)
+    others = sorted(tempi[1:])
+    if len(tempi) == first or not others:
+        return {}
+    reason = f"tempi that differ by more than {TEMPO_SLACK:.0%}"
+    return {"bpm_alternatives": Merged(others, bpm.source, bpm.confidence, bpm.stated_at, reason)}

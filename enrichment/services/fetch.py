@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import redis
+import structlog
+
 from enrichment.domain.outcomes import Judgement, Verdict
 from enrichment.reservoir import claims as line
 from enrichment.reservoir.claims import Claim
@@ -16,6 +19,8 @@ from enrichment.services.settle import settle
 from enrichment.sources.base import Ask
 from enrichment.wire.limiter import Turn
 from enrichment.wire.wire import Result
+
+log = structlog.get_logger()
 
 LOW_END_EVERY = 20
 CLAIM_LEAD = 0.05
@@ -41,19 +46,37 @@ def fetch(fleet: Fleet, source: str, ticket: str) -> Fetched:
     """One fetch message. Raises redis.RedisError and sqlalchemy.exc.DBAPIError; what it held comes back by itself."""
     if not fleet.limiter.start(source, ticket):
         return Fetched(source, outcome="the ticket is gone")
-    touched = frozenset({source})
+    place = _Place(fleet, source, ticket)
     try:
-        turn = _turn(fleet, source)
-        if turn is None:
+        place.turn = _turn(fleet, source)
+        if place.turn is None:
             return Fetched(source, outcome="no turn in time")
-        try:
-            fetched, touched = _use(fleet, source, turn)
-        finally:
-            _free(fleet, turn)
-        return fetched
+        return _use(fleet, source, place.turn, place)
     finally:
-        fleet.limiter.finish(source, ticket)
-        refill_all(fleet, touched | {source})
+        place.leave()
+
+
+class _Place:
+    """A fetch's place in the window and its slot at the source, left as soon as the upstream has answered."""
+
+    def __init__(self, fleet: Fleet, source: str, ticket: str) -> None:
+        self._fleet, self._source, self._ticket = fleet, source, ticket
+        self.turn: Turn | None = None
+        self._left = False
+
+    def leave(self) -> None:
+        """Slot and ticket are free, and the next message is sent; what is left to do needs only our own database."""
+        if self._left:
+            return
+        self._left = True
+        try:
+            if self.turn is not None:
+                self._fleet.limiter.free(self.turn)
+            self._fleet.limiter.finish(self._source, self._ticket)
+        except redis.RedisError as error:
+            # They come back when their leases end; the answer in hand must not be lost over it.
+            log.warning("limiter is away", source=self._source, error=str(error)[:200])
+        refill_all(self._fleet, [self._source])
 
 
 def _turn(fleet: Fleet, source: str) -> Turn | None:
@@ -70,32 +93,24 @@ def _turn(fleet: Fleet, source: str) -> Turn | None:
         fleet.sleep(got.after)
 
 
-def _use(fleet: Fleet, source: str, turn: Turn) -> tuple[Fetched, frozenset[str]]:
+def _use(fleet: Fleet, source: str, turn: Turn, place: _Place) -> Fetched:
     """Claim, ask, settle; again with the turn in hand as long as answers come from the cache."""
-    touched: set[str] = {source}
     lookups = found = 0
     outcome = "nothing to ask"
     while not turn.used:
         claims = _claim(fleet, source, turn)
         if not claims:
             break
-        result = _ask(fleet, source, claims, turn)
-        if turn.used:
-            # The upstream is done with us: its slot need not wait for our database.
-            _free(fleet, turn)
-        advanced = _settle(fleet, claims, result)
-        touched |= advanced.sources
+        result = _ask_or_give_back(fleet, source, claims, turn)
+        if turn.used or result.judgement.verdict is not Verdict.ANSWER:
+            place.leave()
+        refill_all(fleet, _settle(fleet, claims, result).sources)
         lookups += len(claims)
         found += sum(1 for answer in result.answers if answer.findings)
         outcome = result.judgement.verdict if result.calls else f"{result.judgement.verdict}, from the cache"
         if result.judgement.verdict is not Verdict.ANSWER:
             break
-    return Fetched(source, lookups, found, outcome), frozenset(touched)
-
-
-def _free(fleet: Fleet, turn: Turn) -> None:
-    if not turn.freed:
-        fleet.limiter.free(turn)
+    return Fetched(source, lookups, found, outcome)
 
 
 def _claim(fleet: Fleet, source: str, turn: Turn) -> list[Claim]:
@@ -107,6 +122,15 @@ def _claim(fleet: Fleet, source: str, turn: Turn) -> list[Claim]:
     return claims
 
 
+def _ask_or_give_back(fleet: Fleet, source: str, claims: list[Claim], turn: Turn) -> Result:
+    try:
+        return _ask(fleet, source, claims, turn)
+    except redis.RedisError:
+        with fleet.engine.begin() as connection:
+            line.give_back(connection, claims)
+        raise
+
+
 def _ask(fleet: Fleet, source: str, claims: list[Claim], turn: Turn) -> Result:
     question = next((q for q in fleet.questions[source] if q.name == claims[0].question), None)
     if question is None:
@@ -116,7 +140,10 @@ def _ask(fleet: Fleet, source: str, claims: list[Claim], turn: Turn) -> Result:
     fresh_after = max((claim.fresh_after for claim in claims if claim.fresh_after), default=None)
     asks = [Ask(claim.id, claim.keys) for claim in claims]
     result = fleet.wire.ask(source, question, asks, turn, fresh_after)
-    standing.learn(fleet, source, result)
+    try:
+        standing.learn(fleet, source, result)
+    except redis.RedisError as error:
+        log.warning("limiter has not learnt of an answer", source=source, error=str(error)[:200])
     return result
 
 

@@ -28,18 +28,23 @@ local function text(value)
   return string.format('%.3f', value)
 end
 
+-- The clock was set back far: everything lies as far ahead as it did, rather than freeze for the difference.
+local function shift(by)
+  local state = redis.call('HGETALL', key)
+  for i = 1, #state, 2 do
+    if state[i] == 'pause' or string.sub(state[i], 1, 3) == 'tat' then set(state[i], state[i + 1] + by) end
+  end
+  for _, set_of in ipairs({ slots, tickets }) do
+    for _, name in ipairs(redis.call('ZRANGE', set_of, 0, -1)) do redis.call('ZINCRBY', set_of, by, name) end
+  end
+end
+
 local function clock()
   local t = redis.call('TIME')
   local now = t[1] * 1000 + t[2] / 1000
   local last = number('last', now)
   if last - now > 5000 then
-    -- Set back far: start again from here with empty buckets rather than freeze for the difference.
-    local state = redis.call('HGETALL', key)
-    for i = 1, #state, 2 do
-      if string.sub(state[i], 1, 3) == 'tat' then set(state[i], now + 1000) end
-    end
-    local pause = number('pause', 0)
-    if pause > now then set('pause', math.max(now, pause - (last - now))) end
+    shift(now - last)
   elseif last > now then
     now = last
   end
@@ -55,31 +60,27 @@ local function limits_from(first)
   return limits
 end
 
+-- The arrival time of limit i: after a pause there is one turn in the bucket, not a burst.
+local function arrival(i, limit, now)
+  local after_pause = number('pause', 0) + (limit.burst - 1) * limit.interval
+  return math.max(number('tat' .. i, now + limit.burst * limit.interval), after_pause)
+end
+
 -- The moment of the next turn: the latest that any limit asks for.
 local function next_moment(now, limits)
   local at = now
   for i, limit in ipairs(limits) do
-    at = math.max(at, number('tat' .. i, now + limit.burst * limit.interval) - (limit.burst - 1) * limit.interval)
+    at = math.max(at, arrival(i, limit, now) - (limit.burst - 1) * limit.interval)
   end
   return at
 end
 
-local function spend(at, limits)
-  for i, limit in ipairs(limits) do
-    set('tat' .. i, math.max(number('tat' .. i, at + (limit.burst - 1) * limit.interval), at) + limit.interval)
-  end
+local function spend(now, at, limits)
+  for i, limit in ipairs(limits) do set('tat' .. i, math.max(arrival(i, limit, now), at) + limit.interval) end
 end
 
--- After a pause one turn, not a burst.
-local function empty_until(moment, limits)
-  for i, limit in ipairs(limits) do
-    set('tat' .. i, math.max(number('tat' .. i, 0), moment + (limit.burst - 1) * limit.interval))
-  end
-end
-
-local function hold(now, moment, reason, limits)
+local function hold(now, moment, reason)
   set('pause', moment, 'reason', reason, 'probing', 1)
-  empty_until(moment, limits)
   return text(moment - now)
 end
 
@@ -105,7 +106,7 @@ function operations.take()
   local limits = limits_from(6)
   local at = next_moment(now, limits)
   if at - now > tonumber(ARGV[3]) then return { 'wait', text(at - now) } end
-  spend(at, limits)
+  spend(now, at, limits)
   redis.call('ZADD', slots, at + tonumber(ARGV[5]), ARGV[2])
   return { 'turn', text(at - now), redis.call('HINCRBY', key, 'turns', 1) }
 end
@@ -119,7 +120,7 @@ function operations.use()
   if ARGV[2] == '0' then return { 'go' } end
   local limits = limits_from(3)
   local at = next_moment(now, limits)
-  spend(at, limits)
+  spend(now, at, limits)
   redis.call('HINCRBY', key, 'turns', 1)
   return { 'wait', text(at - now) }
 end
@@ -147,25 +148,29 @@ function operations.succeeded()
   return { 'ok', text(number('factor', 1)) }
 end
 
--- pause FOR OURS REASON limits: never shortened. A refusal that is ours (OURS 1) halves the rate if it is repeated;
--- refusals of calls that were under way when the pause began belong to the same mistake.
+-- pause FOR OURS REASON: never shortened. A refusal that is ours (OURS 1) halves the rate if it is repeated; refusals
+-- of calls that were under way when the pause began belong to the same mistake.
 function operations.pause()
   local now = clock()
+  local no = closed(now)
+  if no and no[1] == 'cold' then return no end
   local before = number('pause', 0)
   if ARGV[3] == '1' and before <= now and redis.call('HINCRBY', key, 'refusals', 1) > 1 then
     set('factor', math.max(0.1, number('factor', 1) / 2))
   end
-  local left = hold(now, math.max(before, now + tonumber(ARGV[2])), ARGV[4], limits_from(5))
+  local left = hold(now, math.max(before, now + tonumber(ARGV[2])), ARGV[4])
   return { 'paused', left, text(number('factor', 1)) }
 end
 
--- failed THRESHOLD OPEN_FOR REASON limits: one more failure in a row; at the threshold, and on a failed probe, the
--- breaker opens.
+-- failed THRESHOLD OPEN_FOR REASON: one more failure in a row; at the threshold, and on a failed probe, the breaker
+-- opens.
 function operations.failed()
   local now = clock()
+  local no = closed(now)
+  if no and no[1] == 'cold' then return no end
   local strikes = redis.call('HINCRBY', key, 'strikes', 1)
   if strikes < tonumber(ARGV[2]) and number('probing', 0) == 0 then return { 'closed', strikes } end
-  return { 'open', hold(now, math.max(number('pause', 0), now + tonumber(ARGV[3])), ARGV[4], limits_from(5)) }
+  return { 'open', hold(now, math.max(number('pause', 0), now + tonumber(ARGV[3])), ARGV[4]) }
 end
 
 -- warm FOR FACTOR REASON limits: sets up a missing state, paused and empty. The first one wins.
@@ -178,11 +183,11 @@ function operations.warm()
   return { 'warmed' }
 end
 
--- resume limits: a person ends the pause.
+-- resume: a person ends the pause.
 function operations.resume()
   local now = clock()
+  if redis.call('HEXISTS', key, 'pause') == 0 then return { 'cold' } end
   set('pause', now, 'strikes', 0, 'reason', '')
-  empty_until(now, limits_from(2))
   return { 'ok' }
 end
 

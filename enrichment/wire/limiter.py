@@ -73,7 +73,6 @@ class Turn:
     number: int
     moment: float
     used: bool = False
-    freed: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,7 +186,6 @@ class Limiter:
 
     def free(self, turn: Turn) -> None:
         """The call has ended, or there was nothing to ask."""
-        turn.freed = True
         unused = 0 if turn.used else turn.number
         self._call(turn.source, "free", turn.name, unused, *self._terms(turn.source).arguments)
 
@@ -198,25 +196,20 @@ class Limiter:
 
     def pause(self, source: str, seconds: float, reason: str, *, ours: bool) -> tuple[float, float]:
         """No turns for so long. Returns the seconds it now lasts (it is never shortened) and the rate factor."""
-        reply = self._call(source, "pause", seconds * 1000, int(ours), reason, *self._terms(source).arguments)
+        reply = self._warmed(source, "pause", seconds * 1000, int(ours), reason)
         return _seconds(reply[1]), float(reply[2])
 
     def failed(self, source: str, reason: str) -> float | None:
         """The upstream is ill. Returns for how many seconds the breaker is open, None while it is closed."""
         terms = self._terms(source)
-        reply = self._call(
-            source,
-            "failed",
-            terms.breaker_threshold,
-            terms.breaker_seconds * 1000,
-            f"breaker: {reason}",
-            *terms.arguments,
+        reply = self._warmed(
+            source, "failed", terms.breaker_threshold, terms.breaker_seconds * 1000, f"breaker: {reason}"
         )
         return _seconds(reply[1]) if reply[0] == b"open" else None
 
     def resume(self, source: str) -> None:
         """Ends a pause, a stop or an open breaker, with one turn first."""
-        self._warmed(source, "resume", *self._terms(source).arguments)
+        self._warmed(source, "resume")
 
     def admit(self, source: str, window: int, tickets: Sequence[str]) -> list[str]:
         """Those of the tickets for which the window has room; none while the source is paused."""

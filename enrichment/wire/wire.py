@@ -22,7 +22,9 @@ from urllib.parse import urljoin, urlsplit
 
 import httpx
 import httpx2
+import redis
 import requests
+import structlog
 
 from enrichment.domain.outcomes import ANSWER, Answer, Judgement, Verdict
 from enrichment.domain.questions import Question
@@ -30,6 +32,8 @@ from enrichment.sources.base import USER_AGENT, Ask, NoAnswer, Reply, Source
 from enrichment.wire import transports
 from enrichment.wire.cache import Cache
 from enrichment.wire.limiter import Limiter, Turn
+
+log = structlog.get_logger()
 
 LARGEST_BODY = 20_000_000
 CONNECT_SECONDS = 3.0
@@ -113,8 +117,7 @@ class Wire:
         with self._call(source, turn, fresh_after) as call:
             judgement, answers = self._answers(call, question, asks)
         if judgement.verdict is Verdict.ANSWER:
-            for key, reply in call.to_keep:
-                self._cache.put(key, reply, call.source.cache_seconds)
+            self._keep(call)
         return Result(judgement, answers, _excerpt(call), call.calls, call.hits, call.seconds)
 
     def _answers(self, call: Call, question: Question, asks: Sequence[Ask]) -> tuple[Judgement, tuple[Answer, ...]]:
@@ -135,6 +138,13 @@ class Wire:
         if len(answers) != len(asks):
             return Judgement(Verdict.UNREADABLE, message=f"{len(answers)} answers to {len(asks)} lookups"), ()
         return ANSWER, answers
+
+    def _keep(self, call: Call) -> None:
+        try:
+            for key, reply in call.to_keep:
+                self._cache.put(key, reply, call.source.cache_seconds)
+        except redis.RedisError as error:
+            log.warning("reply is not kept", source=call.source.name, error=str(error)[:200])
 
     def client(self, source: str) -> Any:
         """The source's client, made at first use."""

@@ -1,0 +1,538 @@
+"""Reports: what has come of requests, how much of what was permitted was used, how the fleet and its subjects stand.
+
+Also the dead letters, as people act on them.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import Counter, defaultdict
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, select, text
+
+from enrichment.domain.questions import Budget
+from enrichment.domain.subjects import FIELDS, WANTED, Kind, Status
+from enrichment.reservoir import dead_letters, findings, lookups
+from enrichment.reservoir import fleet as fleet_rows
+from enrichment.reservoir import subjects as rows
+from enrichment.reservoir.retrying import in_transaction
+from enrichment.reservoir.subjects import Ref
+from enrichment.services.fleet import Fleet
+from enrichment.services.progress import PRODUCER, database_now
+from enrichment.services.refill import refill_all
+from enrichment.services.submit import by_text
+from models import OPEN_STATES, TABLES, column_of
+
+ENDED = (Status.COMPLETED, Status.PARTIAL, Status.FAILED)
+LOOK_ROWS = 2000
+"""How many waiting lookups are looked at to see whether a source has work."""
+
+
+# --- what was used of what is permitted -----------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Sighting:
+    """A source at one moment. waiting: calls that could be claimed, up to a bound. turns: all its limiter has given.
+
+    in_call: turns taken whose calls have not ended. in_flight: fetch messages on their way.
+    """
+
+    waiting: int
+    in_call: int
+    in_flight: int
+    turns: int
+    paused_for: float = 0.0
+    reason: str = ""
+
+    @property
+    def is_busy(self) -> bool:
+        """Is there more to ask than those that hold a turn will take?"""
+        return self.paused_for <= 0 and self.waiting > self.in_call
+
+    @property
+    def done(self) -> int:
+        """Turns whose calls have ended."""
+        return self.turns - self.in_call
+
+
+class Usage:
+    """Calls against permitted calls while work was waiting. Moments are seconds of any clock that does not go back."""
+
+    def __init__(self, rates: Mapping[str, float]) -> None:
+        """rates: permitted calls per second, by source."""
+        self.rates = rates
+        self._last: tuple[float, Mapping[str, Sighting]] | None = None
+        self._seconds: dict[str, float] = defaultdict(float)
+        self._calls: dict[str, int] = defaultdict(int)
+
+    def add(self, moment: float, seen: Mapping[str, Sighting]) -> None:
+        """What was seen at this moment. Time counts where a source had work waiting at both ends of it."""
+        if self._last is not None:
+            since, before = self._last
+            for source in before.keys() & seen.keys():
+                self._count(source, moment - since, before[source], seen[source])
+        self._last = (moment, seen)
+
+    def _count(self, source: str, seconds: float, before: Sighting, after: Sighting) -> None:
+        # Fewer turns than before: the limiter has lost its state.
+        if before.is_busy and after.is_busy and after.turns >= before.turns:
+            self._seconds[source] += seconds
+            self._calls[source] += after.done - before.done
+
+    def interrupt(self) -> None:
+        """Nothing could be seen: the time until the next sighting does not count."""
+        self._last = None
+
+    def share(self, source: str) -> float | None:
+        """Calls as a share of those permitted; None where no work ever waited."""
+        permitted = self._seconds[source] * self.rates[source]
+        return self._calls[source] / permitted if permitted and math.isfinite(permitted) else None
+
+
+def sight(fleet: Fleet) -> dict[str, Sighting]:
+    """All sources now. Raises redis.RedisError and sqlalchemy.exc.DBAPIError."""
+    seen = {}
+    with fleet.engine.connect() as connection:
+        for source in fleet.sources:
+            now = fleet.limiter.now(source)
+            sizes = fleet.sizes(source)
+            most = min(LOOK_ROWS, (now.in_call + 1) * max(sizes.values(), default=1))
+            waiting = lookups.calls_waiting(connection, source, sizes, most)
+            seen[source] = Sighting(waiting, now.in_call, now.in_flight, now.turns, now.paused_for, now.reason)
+    return seen
+
+
+def permitted(fleet: Fleet) -> dict[str, float]:
+    """Calls per second that each source is held to."""
+    return {source: fleet.limiter.budget(source).rate for source in fleet.sources}
+
+
+# --- what has come of requests --------------------------------------------------------------------------------------
+
+
+def database_moment(fleet: Fleet) -> datetime:
+    """Now, by the database's clock."""
+    return in_transaction(fleet.engine, database_now)
+
+
+_STATUSES = text("SELECT kind, subject_id, status FROM enrichment_status WHERE subject_id = ANY(:ids)")
+
+
+def statuses(fleet: Fleet, refs: Collection[Ref]) -> dict[Ref, Status]:
+    """How these subjects stand."""
+    values = {"ids": [ref.id for ref in refs]}
+
+    def read(connection: Connection) -> dict[Ref, Status]:
+        return {Ref(Kind(r.kind), r.subject_id): Status(r.status) for r in connection.execute(_STATUSES, values)}
+
+    return in_transaction(fleet.engine, read)
+
+
+# Nobody was asked for a subject if no lookup of it, or of its performer or album, was settled since it was requested.
+_STANDINGS = text("""
+SELECT s.kind, s.subject_id, s.status, s.error_message, s.sources_used, s.is_retriable, s.completeness_score,
+    s.requested_at, s.finished_at, extract(epoch FROM s.finished_at - s.requested_at)::float AS seconds,
+    NOT EXISTS (
+        SELECT FROM lookups l WHERE l.blocking AND l.settled_at >= s.requested_at
+        AND l.subject_id IN (s.subject_id, t.performer_id, t.album_id)
+    ) AS cached
+FROM enrichment_status s LEFT JOIN tracks t ON t.id = s.subject_id WHERE s.subject_id = ANY(:ids)
+""")
+
+
+def answers(fleet: Fleet, refs: Collection[Ref]) -> dict[Ref, dict[str, Any]]:
+    """What has come of each request, in the contract of POST /enrich.
+
+    `<kind>_id` (the producer's where there is one), `status`, `sources_used`, `metadata_acquired`, `errors`,
+    `duration_seconds` (absent while it is open), `cached`, `timestamp`.
+    """
+
+    def read(connection: Connection) -> dict[Ref, dict[str, Any]]:
+        now = database_now(connection)
+        subjects = _subjects(connection, refs)
+        found = {}
+        for row in connection.execute(_STANDINGS, {"ids": [ref.id for ref in refs]}):
+            ref = Ref(Kind(row.kind), row.subject_id)
+            if ref in subjects:
+                found[ref] = _answer(ref, row, subjects[ref], now)
+        return found
+
+    return in_transaction(fleet.engine, read)
+
+
+def _answer(ref: Ref, row: Any, subject: _Row, now: datetime) -> dict[str, Any]:
+    ended = row.status in ENDED
+    answer = {
+        f"{ref.kind}_id": subject.id,
+        "status": row.status,
+        "sources_used": list(row.sources_used),
+        "metadata_acquired": subject.values,
+        "errors": [row.error_message] if row.error_message else [],
+        "cached": bool(ended and row.cached),
+        "timestamp": (row.finished_at if ended and row.finished_at else now).isoformat(),
+    }
+    if ended and row.seconds is not None:
+        answer["duration_seconds"] = round(max(0.0, row.seconds), 3)
+    return answer
+
+
+@dataclass(frozen=True, slots=True)
+class _Row:
+    """A subject's row: the id its producer knows it by, and its merged fields."""
+
+    id: str
+    values: dict[str, Any]
+    enriched_at: datetime | None
+
+
+def _subjects(connection: Connection, refs: Iterable[Ref]) -> dict[Ref, _Row]:
+    wanted: dict[Kind, list[Any]] = defaultdict(list)
+    for ref in refs:
+        wanted[ref.kind].append(ref.id)
+    found = {}
+    for kind, ids in wanted.items():
+        table = TABLES[kind]
+        query = select(table.__table__).where(table.id.in_(ids))
+        for row in connection.execute(query).mappings():
+            shown = {
+                name: row[column_of(name)] if spec.shape == "scalar" else row["metadata"].get(name)
+                for name, spec in FIELDS[kind].items()
+            }
+            values = {name: value for name, value in shown.items() if value is not None}
+            found[Ref(kind, row["id"])] = _Row(row["external_id"] or str(row["id"]), values, row["enriched_at"])
+    return found
+
+
+@dataclass(frozen=True, slots=True)
+class Witnessed:
+    """What an upstream's own log counted of a source."""
+
+    requests: int
+    over_limit: int
+    in_pause: int
+
+    def since(self, before: Witnessed | None) -> Witnessed:
+        """The difference to an earlier count."""
+        if before is None:
+            return self
+        return Witnessed(
+            self.requests - before.requests, self.over_limit - before.over_limit, self.in_pause - before.in_pause
+        )
+
+
+@dataclass(slots=True)
+class Run:
+    """Requests that are followed together. refs: of every accepted request, so one subject may be there twice."""
+
+    started_at: datetime
+    refs: Sequence[Ref]
+    usage: Usage
+    seconds: float = 0.0
+    witnessed: Mapping[str, Witnessed] = field(default_factory=dict)
+
+
+# A call is a claim that was settled, however many lookups shared it.
+_CALLS = text("""
+SELECT l.source, count(DISTINCT s.claim_token) AS calls
+FROM settles s JOIN lookups l ON l.id = s.lookup_id WHERE s.settled_at >= :since GROUP BY l.source
+""")
+
+_FINDINGS = text("""
+SELECT source, count(*) AS rows FROM findings WHERE stated_at >= :since AND source <> :producer GROUP BY source
+""")
+
+
+def summary(fleet: Fleet, run: Run) -> dict[str, Any]:
+    """What a run came to, in the contract of `demo --json` and `enrich --json`.
+
+    calls: by the upstream's own log where there is one (redirects and token requests count too), else claims settled.
+    over_limit, refusals: by that log, else None. used_share: None where no work ever waited at a source.
+    reused: requests for which nobody had to be asked, as what they want was known or another request's answer.
+    """
+    distinct = list(dict.fromkeys(run.refs))
+    come = answers(fleet, distinct)
+
+    def read(connection: Connection) -> tuple[dict[str, int], dict[str, int]]:
+        calls = {row.source: row.calls for row in connection.execute(_CALLS, {"since": run.started_at})}
+        values = {"since": run.started_at, "producer": PRODUCER}
+        return calls, {row.source: row.rows for row in connection.execute(_FINDINGS, values)}
+
+    calls, stated = in_transaction(fleet.engine, read)
+    sources = {name: _source_summary(name, run, calls, stated) for name in fleet.sources}
+    made = sum(source["calls"] for source in sources.values())
+    asked = sum(1 for ref in distinct if ref in come and not come[ref]["cached"])
+    return {
+        "requests": _requests(run.refs, come),
+        "sources": sources,
+        "coverage": _coverage(come),
+        "reused": len(run.refs) - asked,
+        "calls_per_subject": round(made / len(distinct), 3) if distinct else 0.0,
+        "duration_seconds": round(run.seconds, 2),
+    }
+
+
+def _source_summary(name: str, run: Run, calls: Mapping[str, int], stated: Mapping[str, int]) -> dict[str, Any]:
+    seen = run.witnessed.get(name)
+    share, rate = run.usage.share(name), run.usage.rates[name]
+    return {
+        "calls": seen.requests if seen else calls.get(name, 0),
+        "permitted_per_second": round(rate, 4) if math.isfinite(rate) else None,
+        "used_share": round(share, 3) if share is not None else None,
+        "over_limit": seen.over_limit if seen else None,
+        "findings": stated.get(name, 0),
+        "refusals": seen.over_limit + seen.in_pause if seen else None,
+    }
+
+
+def _requests(refs: Sequence[Ref], come: Mapping[Ref, Mapping[str, Any]]) -> dict[str, int]:
+    counted = Counter(come[ref]["status"] if ref in come else Status.PENDING.value for ref in refs)
+    ended = {str(status): counted[status] for status in ENDED}
+    return {"accepted": len(refs), **ended, "open": len(refs) - sum(ended.values())}
+
+
+def _coverage(come: Mapping[Ref, Mapping[str, Any]]) -> dict[str, dict[str, float]]:
+    """Of each kind, the share of subjects that have a field: all that are wanted, and all that some have."""
+    known: dict[Kind, Counter[str]] = {}
+    total: Counter[Kind] = Counter()
+    for ref, answer in come.items():
+        total[ref.kind] += 1
+        known.setdefault(ref.kind, Counter()).update(answer["metadata_acquired"].keys())
+    return {
+        str(kind): {
+            name: round(known[kind][name] / total[kind], 3)
+            for name in FIELDS[kind]
+            if known[kind][name] or name in WANTED[kind]
+        }
+        for kind in Kind
+        if total[kind]
+    }
+
+
+# --- how the fleet stands -------------------------------------------------------------------------------------------
+
+_BY_STATUS = text("SELECT kind, status, count(*) AS rows FROM enrichment_status GROUP BY kind, status")
+_ALL_FINDINGS = text("SELECT source, count(*) AS rows FROM findings WHERE source <> :producer GROUP BY source")
+_OPEN_LETTERS = text("""
+SELECT coalesce(source, what) AS source, outcome, count(*) AS rows FROM dead_letters WHERE state = 'open'
+GROUP BY 1, 2 ORDER BY 1, 2
+""")
+
+
+def statistics(fleet: Fleet) -> dict[str, Any]:
+    """`<kind>_stats` {`total`, `statuses`, `coverage_percentages`}, `findings` by source, `dead_letters` by source and
+    outcome; letters of unreadable messages stand under "message".
+    """
+
+    def read(connection: Connection) -> dict[str, Any]:
+        by_status: dict[str, dict[str, int]] = defaultdict(dict)
+        for row in connection.execute(_BY_STATUS):
+            by_status[row.kind][row.status] = row.rows
+        found: dict[str, Any] = {f"{kind}_stats": _kind_stats(connection, kind, by_status[kind]) for kind in Kind}
+        stated = connection.execute(_ALL_FINDINGS, {"producer": PRODUCER})
+        letters: dict[str, dict[str, int]] = defaultdict(dict)
+        for row in connection.execute(_OPEN_LETTERS):
+            letters[row.source][row.outcome] = row.rows
+        return found | {"findings": {row.source: row.rows for row in stated}, "dead_letters": dict(letters)}
+
+    return in_transaction(fleet.engine, read)
+
+
+def _kind_stats(connection: Connection, kind: Kind, by_status: Mapping[str, int]) -> dict[str, Any]:
+    names = list(FIELDS[kind])
+    counted = ", ".join(
+        f"count({column_of(name)})" if FIELDS[kind][name].shape == "scalar" else f"count(metadata -> '{name}')"
+        for name in names
+    )
+    total, *known = connection.execute(text(f"SELECT count(*), {counted} FROM {kind}s")).one()  # noqa: S608 - constants
+    shares = {name: round(100 * rows / total, 1) if total else 0.0 for name, rows in zip(names, known, strict=True)}
+    return {
+        "total": total,
+        "statuses": {str(status): by_status.get(status, 0) for status in Status},
+        "coverage_percentages": shares,
+    }
+
+
+def source_states(fleet: Fleet) -> list[dict[str, Any]]:
+    """Every source: where it is, what it may, how it stands. Of secrets only whether they are there."""
+    with fleet.engine.connect() as connection:
+        known = fleet_rows.standings(connection)
+        lines = lookups.lines(connection)
+    return [
+        _source_state(fleet, name, known.get(name), [x for x in lines if x.source == name]) for name in fleet.sources
+    ]
+
+
+def _source_state(
+    fleet: Fleet, name: str, known: fleet_rows.SourceStanding | None, lines: Sequence[lookups.Line]
+) -> dict[str, Any]:
+    source, place, now = fleet.sources[name], fleet.wire.place(name), fleet.limiter.now(name)
+    stopped = known is not None and known.stopped
+    rows_in = {state: sum(line.rows for line in lines if line.state == state) for state in (*OPEN_STATES, "deferred")}
+    return {
+        "source": name,
+        "url": place.url,
+        "budget": _budget(fleet.limiter.budget(name)),
+        "rate_factor": now.factor if not now.cold else (known.factor if known else 1.0),
+        "breaker": now.breaker,
+        "stopped": stopped,
+        "paused_for": None if stopped else round(max(now.paused_for, known.paused_for if known else 0.0), 1),
+        "reason": now.reason or (known.reason if known else ""),
+        "in_flight": now.in_flight,
+        "in_call": now.in_call,
+        "waiting": rows_in["waiting"] + rows_in["gathering"] + rows_in["not_due"],
+        "claimed": rows_in["claimed"],
+        "deferred": rows_in["deferred"],
+        "latency_seconds": round(now.latency, 3),
+        "turns": now.turns,
+        "questions": [question.name for question in fleet.questions[name]],
+        "secrets": {secret: secret in place.secrets for secret in source.secrets},
+        "terms": {
+            "attribution": source.terms.attribution,
+            "url": source.terms.url,
+            "licence": source.terms.licence,
+            "commercial": source.terms.commercial,
+        },
+    }
+
+
+def _budget(budget: Budget) -> dict[str, Any]:
+    return {
+        "calls_per_second": round(budget.rate, 4) if math.isfinite(budget.rate) else None,
+        "limits": [{"calls": x.calls, "seconds": x.seconds, "burst": x.burst} for x in budget.limits],
+        "concurrency": budget.concurrency,
+        "per_day": budget.per_day,
+    }
+
+
+def queue(fleet: Fleet) -> list[dict[str, Any]]:
+    """Open lookups by `source`, `lane` and `state`: how many (`lookups`), and the age of the oldest in seconds."""
+    with fleet.engine.connect() as connection:
+        lines = lookups.lines(connection)
+    return [
+        {"source": x.source, "lane": x.lane, "state": x.state, "lookups": x.rows, "oldest_seconds": round(x.oldest, 1)}
+        for x in lines
+    ]
+
+
+# --- one subject ----------------------------------------------------------------------------------------------------
+
+
+def subject_report(fleet: Fleet, kind: Kind, given: str) -> dict[str, Any] | None:
+    """A subject by the producer's id or ours: what is known, who said so, who was asked. None where nobody knows it.
+
+    A performer's has the keys of `enrichment_report` besides.
+    """
+
+    def read(connection: Connection) -> dict[str, Any] | None:
+        ref = by_text(connection, kind, given)
+        if ref is None:
+            return None
+        subject = _subjects(connection, [ref])[ref]
+        standing = connection.execute(_STANDINGS, {"ids": [ref.id]}).one_or_none()
+        report = {f"{kind}_id": subject.id, "id": str(ref.id), **_standing(standing), "fields": subject.values}
+        if kind is Kind.PERFORMER:
+            report |= _performer_report(subject, standing)
+        return report | {"findings": _stated(connection, ref), "lookups": _asked(connection, ref)}
+
+    return in_transaction(fleet.engine, read)
+
+
+def _standing(row: Any | None) -> dict[str, Any]:
+    if row is None:
+        return {"status": None, "completeness_score": 0.0, "sources_used": []}
+    return {
+        "status": row.status,
+        "is_retriable": row.is_retriable,
+        "error_message": row.error_message,
+        "completeness_score": round(row.completeness_score, 3),
+        "sources_used": list(row.sources_used),
+        "requested_at": _iso(row.requested_at),
+        "finished_at": _iso(row.finished_at),
+    }
+
+
+def _performer_report(subject: _Row, standing: Any | None) -> dict[str, Any]:
+    values = subject.values
+    return {
+        "performer_name": values.get("name"),
+        "has_ra_artist_id": "ra_artist_id" in values,
+        "has_image": "image_url" in values,
+        "has_ra_url": "ra_artist_url" in values,
+        "country": values.get("country"),
+        "enriched": standing is not None and standing.status in (Status.COMPLETED, Status.PARTIAL),
+        "enriched_at": _iso(subject.enriched_at),
+    }
+
+
+def _stated(connection: Connection, ref: Ref) -> list[dict[str, Any]]:
+    statements = sorted(findings.of(connection, [ref.id])[ref.id], key=lambda s: (s.field, -s.confidence, s.source))
+    return [
+        {
+            "field": s.field,
+            "value": s.value,
+            "source": s.source,
+            "confidence": s.confidence,
+            "stated_at": _iso(s.stated_at),
+            "reason": s.reason,
+            "locked": s.locked,
+        }
+        for s in statements
+    ]
+
+
+def _asked(connection: Connection, ref: Ref) -> list[dict[str, Any]]:
+    return [
+        {
+            "source": asked.source,
+            "question": asked.question,
+            "state": asked.state,
+            "outcome": asked.outcome,
+            "note": asked.error,
+            "settled_at": _iso(asked.settled_at),
+        }
+        for asked in lookups.asked(connection, [ref.id])[ref.id]
+    ]
+
+
+def _iso(moment: datetime | None) -> str | None:
+    return moment.isoformat() if moment is not None else None
+
+
+# --- dead letters ---------------------------------------------------------------------------------------------------
+
+
+def letters(fleet: Fleet, *, source: str | None = None, state: str = "open", most: int = 100) -> list[dict[str, Any]]:
+    """The newest letters in this state (open, replayed, dropped)."""
+    with fleet.engine.connect() as connection:
+        return dead_letters.listed(connection, source=source, state=state, most=most)
+
+
+def letter(fleet: Fleet, number: int) -> dict[str, Any] | None:
+    """One letter, whole; None where there is none of this number."""
+    with fleet.engine.connect() as connection:
+        return dead_letters.shown(connection, number)
+
+
+def replay(fleet: Fleet, numbers: Collection[int]) -> int:
+    """Asks the questions of these open letters again; their subjects take the answers in. Returns how many; twice is
+    once.
+    """
+
+    def work(connection: Connection) -> list[Any]:
+        replayed = list(dead_letters.replay(connection, numbers))
+        rows.reopen(connection, [each.subject_id for each in replayed])
+        return replayed
+
+    replayed = in_transaction(fleet.engine, work)
+    refill_all(fleet, {each.source for each in replayed})
+    return len(replayed)
+
+
+def drop(fleet: Fleet, numbers: Collection[int], reason: str) -> list[int]:
+    """Closes these open letters, with a reason. Returns those it closed."""
+    return in_transaction(fleet.engine, lambda connection: dead_letters.drop(connection, numbers, reason))

@@ -1,0 +1,84 @@
+"""What several test packages use."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+
+from enrichment.embedded.server import poll
+
+ROOT = Path(__file__).resolve().parent.parent
+
+KEYS = {
+    "LISTENBRAINZ_TOKEN": "simulated-token",
+    "SPOTIFY_CLIENT_ID": "simulated-client",
+    "SPOTIFY_CLIENT_SECRET": "simulated-secret",
+}
+"""Any key opens the simulator."""
+
+
+def eventually(predicate: Callable[[], object], seconds: float = 30.0, what: str = "") -> None:
+    """Waits until the predicate holds. Raises AssertionError where it does not in time."""
+    assert poll(lambda: bool(predicate()), seconds), f"did not happen within {seconds} s: {what or predicate}"
+
+
+class Worker:
+    """A real Celery worker process, its output in a file."""
+
+    def __init__(self, environ: Mapping[str, str], log: Path, threads: int = 8) -> None:
+        self.log = log
+        self.started = time.time()
+        command = [
+            *(sys.executable, "-m", "celery", "-A", "workers", "worker", "-P", "threads", "-c", str(threads)),
+            *("-n", f"{log.stem}@%h", "--without-gossip", "--without-mingle", "-l", "info"),
+            *("-Q", "fetch,critical,default,low_priority"),
+        ]
+        with log.open("ab") as output:
+            self.process = subprocess.Popen(  # noqa: S603 - our own program
+                command,
+                cwd=ROOT,
+                env={"PATH": os.environ["PATH"], "LINERNOTES_THREADS": str(threads), **environ},
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+
+    def wait_until_ready(self) -> None:
+        """Until it takes messages."""
+        eventually(lambda: "ready." in self.log.read_text(errors="replace"), 40, f"the worker is ready, see {self.log}")
+
+    @property
+    def is_alive(self) -> bool:
+        """Is the process running?"""
+        return self.process.poll() is None
+
+    def kill(self) -> None:
+        """Kill -9."""
+        self.process.kill()
+        self.process.wait()
+
+    def stop(self) -> int:
+        """SIGTERM, and SIGKILL where that is not enough. Returns the exit code."""
+        self.process.terminate()
+        try:
+            return self.process.wait(timeout=30)
+        except subprocess.TimeoutExpired:
+            self.kill()
+            raise
+
+
+@contextmanager
+def worker(environ: Mapping[str, str], log: Path, threads: int = 8) -> Iterator[Worker]:
+    """A worker that is ready, and is stopped at the end."""
+    made = Worker(environ, log, threads)
+    try:
+        made.wait_until_ready()
+        yield made
+    finally:
+        if made.is_alive:
+            made.stop()
