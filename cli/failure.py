@@ -39,7 +39,9 @@ def _of_database(error: DBAPIError) -> str:
 def of_settings(error: ValueError) -> Failure:
     """A setting that cannot be read, by its variable's name."""
     if isinstance(error, ValidationError):
-        told = [f"LINERNOTES_{str(each['loc'][0]).upper()}: {each['msg']}" for each in error.errors(include_input=False)]
+        told = [
+            f"LINERNOTES_{str(each['loc'][0]).upper()}: {each['msg']}" for each in error.errors(include_input=False)
+        ]
         return Failure("; ".join(told))
     return Failure(str(error))
 

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any, cast
 
 from celery import Celery
-from kombu import Exchange, Queue
+from kombu.entity import Exchange, Queue
 
 from cli import handover
 from cli.failure import Failure, of_settings
@@ -33,7 +33,7 @@ QUEUES = "fetch,critical,default,low_priority"
 
 @dataclass(slots=True)
 class Opened:
-    """A fleet in use. environment: what its programs need besides our own variables. servers: None where URLs name them."""
+    """A fleet in use. environment: what its programs need besides our variables. servers: None where URLs name them."""
 
     fleet: Fleet
     settings: Settings
@@ -105,7 +105,7 @@ def _sender(broker_url: str) -> SendFetch:
     """Publishes fetch messages as a worker does. An app of our own: the workers' is theirs."""
     app = Celery("linernotes-cli", broker=broker_url, set_as_current=False)
     app.conf.update(task_ignore_result=True, broker_transport_options={"queue_order_strategy": "priority"})
-    queue = Queue("fetch", Exchange("linernotes", type="direct"), routing_key="fetch")
+    queue = Queue("fetch", Exchange("linernotes", type="direct"), routing_key="fetch")  # type: ignore[no-untyped-call]  # kombu has no types
 
     def send(source: str, ticket: str) -> None:
         app.send_task(f"fetch.{source}", kwargs={"ticket": ticket}, queue=queue, retry=False)
@@ -143,7 +143,7 @@ def importable() -> dict[str, str]:
 @contextmanager
 def supervised(opened: Opened, programs: Sequence[Program]) -> Iterator[Supervisor]:
     """These programs, kept running until the end."""
-    # A Supervisor asks of servers where their data is and which of them to watch; servers elsewhere are not ours to watch.
+    # A Supervisor asks of servers where their data is and which of them to watch; those elsewhere are not ours.
     servers = opened.servers or cast("Servers", _Elsewhere(opened.data.resolve()))
     with Supervisor(programs, servers) as supervisor:
         yield supervisor

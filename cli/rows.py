@@ -94,21 +94,21 @@ Given = dict[str, Any] | str
 def _row(number: int, line: int, given: Given, defaults: dict[str, Any]) -> Row:
     if isinstance(given, str):
         return Row(number, line, None, (given,))
-    shown = {name: _shown(given.get(name)) for name in ("artist_name", "track_title", "track_id")}
-    errors = _not_utf8(given) or _missing(given)
-    if errors:
-        return Row(number, line, None, tuple(errors), **shown)
-    try:
-        return Row(number, line, read(TrackRequest, {**defaults, **given}), **shown)
-    except BadRequest as error:
-        return Row(number, line, None, (str(error),), **shown)
+    errors, request = _not_utf8(given) or _missing(given), None
+    if not errors:
+        try:
+            request = read(TrackRequest, {**defaults, **given})
+        except BadRequest as error:
+            errors = [str(error)]
+    artist, title, own_id = (_shown(given.get(name)) for name in ("artist_name", "track_title", "track_id"))
+    return Row(number, line, request, tuple(errors), artist, title, own_id)
 
 
 def _shown(value: object) -> str | None:
     """A name as it may be repeated in the output: readable, and not longer than anyone reads."""
     if not isinstance(value, str) or not value.strip():
         return None
-    return value.encode("utf-8", "surrogateescape").decode("utf-8", "replace")[:200]
+    return value.encode("utf-8", "surrogatepass").decode("utf-8", "replace").replace("\x00", "\ufffd")[:200]
 
 
 def _not_utf8(given: dict[str, Any]) -> list[str]:
@@ -150,8 +150,7 @@ def _json_record(line: str, ignored: set[str]) -> Given:
 
 
 def _csv_records(text: str, name: str) -> tuple[list[tuple[int, Given]], set[str]]:
-    lines = text.splitlines(keepends=True) if "\n" not in text else text.replace("\r\n", "\n").split("\n")
-    lines = [f"{line}\n" for line in lines]
+    lines = [f"{line}\n" for line in text.replace("\r\n", "\n").split("\n")]
     delimiter = _delimiter(lines[0])
     records = list(_split(lines, delimiter))
     if not records:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from typing import Any
 
 from celery.worker import consumer as stock
@@ -12,6 +13,19 @@ from workers.unreadable import keep
 
 class Consumer(stock.Consumer):
     """`worker_consumer` of celeryconfig. Each message is kept before the stock consumer lets it go."""
+
+    def create_task_handler(self, *args: Any, **kwargs: Any) -> Callable[[Any], Any]:
+        """Bodies are decoded before a thread takes them: one that cannot be is no task's failure, but a dead letter."""
+        handle = super().create_task_handler(*args, **kwargs)
+
+        def on_task_received(message: Any) -> Any:
+            try:
+                message.decode()
+            except Exception as error:  # noqa: BLE001 - a decoder of any kind, fed by anybody
+                return self.on_decode_error(message, error)
+            return handle(message)
+
+        return on_task_received
 
     def on_decode_error(self, message: Any, exc: Exception) -> None:
         """A body that its content type does not describe."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 from typing import Any
 
@@ -27,6 +28,8 @@ _threads: list[threading.Thread] = []
 def join(**_: Any) -> None:
     """Before the first message: the fetch tasks are known, the sources have their rows."""
     log_to_stderr(json=False)
+    # They log the URL of every request, and a URL may hold a name that is nobody's business.
+    logging.getLogger("httpx").setLevel(logging.WARNING)
     register_fetches()
     register_sources(process.fleet())
 

@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from itertools import pairwise
 from typing import Literal
@@ -33,6 +33,8 @@ FLOOR = 0.60
 
 _CLOSE = 0.80
 """Similarity from which a name may be a slip of the pen; below it has other words."""
+_DOUBTFUL = 0.70
+"""Similarity of names that have a word more, or are too short for what they differ by."""
 
 _GOOD_MS, _FAIR_MS, _FAR_MS, _VETO_MS = 3_000, 10_000, 15_000, 30_000
 _RIVAL = 0.05
@@ -98,7 +100,11 @@ _STOP = frozenset("a an and the of in on to for de la le les el los der die das 
 
 @dataclass(frozen=True, slots=True)
 class _Name:
-    """A name made ready to compare. numbers: those in it, decimals whole ("4.5"), Roman and spelled parts as digits."""
+    """A name made ready to compare.
+
+    symbols: all of it but spaces and end marks, diacritics kept.
+    numbers: decimals whole ("4.5"), counted parts as digits.
+    """
 
     symbols: str
     words: tuple[str, ...]
@@ -112,7 +118,12 @@ class _Name:
 @lru_cache(maxsize=16384)
 def _name(text: str) -> _Name:
     folded = fold(text)
-    return _Name("".join(folded.split()), tuple(_numbered(words(text))), tuple(sorted(_numbers(folded))))
+    return _Name(_symbols(text), tuple(_numbered(words(text))), tuple(sorted(_numbers(folded))))
+
+
+def _symbols(text: str) -> str:
+    symbols = "".join(text.casefold().split())
+    return symbols.rstrip(".!?") or symbols
 
 
 def _numbered(parts: Sequence[str]) -> list[str]:
@@ -140,9 +151,9 @@ def _similar(a: _Name, b: _Name) -> float:
         return 1.0 if a.symbols == b.symbols and a.symbols else 0.0
     if a.numbers != b.numbers:
         return 0.0
-    if a.words == b.words or a.joined == b.joined:
-        return 1.0
     short = min(len(a.joined), len(b.joined))
+    if a.words == b.words or a.joined == b.joined:
+        return 1.0 if short > 2 or a.symbols == b.symbols else _DOUBTFUL  # "MØ" and "Mo", "+44" and "44"
     if short <= 4:
         return 0.0
     letters = Levenshtein.normalized_similarity(a.joined, b.joined)
@@ -157,7 +168,7 @@ def _agreement(a: tuple[str, ...], b: tuple[str, ...], letters: float) -> float:
     strange_right = _strange(right, left)
     if not strange_left and not strange_right:
         return 1.0
-    return 0.5 if strange_left and strange_right and letters < 0.9 else 0.7
+    return 0.5 if strange_left and strange_right and letters < 0.9 else _DOUBTFUL
 
 
 def _strange(some: Sequence[str], others: Sequence[str]) -> bool:
@@ -223,8 +234,9 @@ def _credit(text: str) -> _Credit:
 
 
 def _bare(name: str) -> str:
-    """Without a leading "The", unless nothing would be left ("The The" keeps one)."""
-    return name[4:] if name[:4].casefold() == "the " and len(name) > 4 else name
+    """Without a leading "The"; The The keep theirs."""
+    start, rest = name[:4].casefold(), name[4:].strip()
+    return rest if start == "the " and rest and rest.casefold() != "the" else name
 
 
 def same_artist(a: str, b: str) -> float:
@@ -259,7 +271,11 @@ def _together(left: tuple[_Name, ...], right: tuple[_Name, ...]) -> float:
         found = min(found, _found(many, few))
     if found < _CLOSE:
         return _LED if max(_lead(left, right), _lead(right, left)) >= 0.95 else 0.0
-    return found if len(few) == len(many) else found * _TOLD
+    if len(few) == len(many):
+        return found
+    # Of "Earth, Wind & Fire" only the pieces are known here: a lone last one has to be a full name to count.
+    alone = len(few) == 1 and len(few[0].words) == 1 and _similar(few[0], (left if few is right else right)[0]) < _CLOSE
+    return found * (_DOUBTFUL if alone else _TOLD)
 
 
 def _found(some: tuple[_Name, ...], others: tuple[_Name, ...]) -> float:
@@ -431,6 +447,7 @@ _IMITATION = re.compile(
     r"|cover versions?|backing tracks?|sing-?along|sound-?alike)\b",
     re.IGNORECASE,
 )
+_IMITATIONS_ALBUM = re.compile(r"\b(?:karaoke|made famous|in the style of)\b", re.IGNORECASE)
 _TELL = 0.80
 """The most a match can reach that more evidence, or a person, has to decide."""
 _NO = 0.30
@@ -502,10 +519,9 @@ def _artist_evidence(a: str, b: str, similarity: float | None) -> _Evidence:
 def _title_evidence(a: Side, b: Side) -> tuple[float | None, list[_Evidence]]:
     """The titles' similarity, None where there is none to compare, and what it says."""
     if not (a.title.strip() or b.title.strip()):
-        similarity = _both(a.album, b.album, same_title)
-        if similarity is None and not (a.album.strip() or b.album.strip()):
+        if not (a.album.strip() or b.album.strip()):
             return None, []
-        a, b = Side(title=a.album), Side(title=b.album)
+        a, b = replace(a, title=a.album), replace(b, title=b.album)
     if not (a.title.strip() and b.title.strip()):
         return None, [_Evidence("the title is not known on both sides", most=_TELL)]
     left, right = _title(clean(a.title)), _title(clean(b.title))
@@ -514,7 +530,10 @@ def _title_evidence(a: Side, b: Side) -> tuple[float | None, list[_Evidence]]:
     base, relation = _base(left, right), _relation(left.version, right.version)
     if base < FLOOR and _foreign(clean(a.title), clean(b.title)):
         return 0.5, [_Evidence("titles in different scripts", most=_TELL)]
-    return base * (_FACTOR[relation] or 1.0), [_base_evidence(base), *_version_evidence(left, right, relation)]
+    return base * (_FACTOR[relation] or 1.0), [
+        _base_evidence(base),
+        *_version_evidence(left, right, relation, _apart(a, b)),
+    ]
 
 
 def _base_evidence(base: float) -> _Evidence:
@@ -525,13 +544,15 @@ def _base_evidence(base: float) -> _Evidence:
     return _Evidence(f"similar titles ({base:.2f})", most=1.0 if base >= _CLOSE else _TELL)
 
 
-def _version_evidence(a: _Title, b: _Title, relation: Relation) -> list[_Evidence]:
+def _version_evidence(a: _Title, b: _Title, relation: Relation, apart: int | None) -> list[_Evidence]:
+    """With equal ISRCs and durations one of the sides has just not named its version."""
     if relation == "same":
         return []
     if relation == "open" and a.version.kinds != b.version.kinds:
         return [_Evidence(f"versions that may be one: {_told(a, b)}", most=_TELL, most_isrc=0.97)]
     if relation == "differ":
-        return [_Evidence(f"different versions: {_told(a, b)}", most=_NO, most_isrc=0.90)]
+        most_isrc = 0.90 if apart is not None and apart <= _GOOD_MS else _TELL
+        return [_Evidence(f"different versions: {_told(a, b)}", most=_NO, most_isrc=most_isrc)]
     return [_Evidence(f"versions of one recording: {_told(a, b)}")]
 
 
@@ -544,18 +565,28 @@ def _tell(version: _Version) -> str:
 
 
 def _imitation(a: Side, b: Side) -> _Evidence | None:
-    one, other = (bool(_IMITATION.search(clean(f"{s.artist} / {s.title} / {s.album}"))) for s in (a, b))
-    return (
-        _Evidence("only one is an imitation (karaoke, tribute, cover)", most=_NO, most_isrc=_TELL)
-        if one != other
-        else None
+    if _imitates(a) == _imitates(b):
+        return None
+    return _Evidence("only one is an imitation (karaoke, tribute, cover)", most=_NO, most_isrc=_TELL)
+
+
+def _imitates(side: Side) -> bool:
+    return bool(
+        _IMITATION.search(clean(f"{side.artist} / {side.title}")) or _IMITATIONS_ALBUM.search(clean(side.album))
     )
 
 
-def _duration(a: Side, b: Side) -> _Evidence | None:
+def _apart(a: Side, b: Side) -> int | None:
+    """Milliseconds between the durations, None where one is not known. Some sources say 0 for that."""
     if not a.duration_ms or not b.duration_ms or min(a.duration_ms, b.duration_ms) < 0:
         return None
-    apart = abs(a.duration_ms - b.duration_ms)
+    return abs(a.duration_ms - b.duration_ms)
+
+
+def _duration(a: Side, b: Side) -> _Evidence | None:
+    apart = _apart(a, b)
+    if apart is None:
+        return None
     seconds = f"{apart / 1000:.0f} s apart"
     if apart <= _GOOD_MS:
         return _Evidence(seconds, share=0.5)
@@ -580,7 +611,7 @@ def _isrc(a: Side, b: Side) -> _Evidence | None:
 def _supporting(a: Side, b: Side) -> list[_Evidence]:
     """Small things that speak for; none speaks against, because recordings are released again and again."""
     found = []
-    if a.title.strip() and (_both(a.album, b.album, same_title) or 0.0) >= 0.9:
+    if (a.title + b.title).strip() and (_both(a.album, b.album, same_title) or 0.0) >= 0.9:
         found.append(_Evidence("same album", share=0.15))
     if (_both(a.label, b.label, same_artist) or 0.0) >= 0.9:
         found.append(_Evidence("same label", share=0.05))
@@ -598,7 +629,7 @@ def choose(query: Side, candidates: Sequence[Side]) -> Choice:
     if not candidates:
         return Choice("none", None, None, 0.0, ("no candidates",))
     matches = [match(query, candidate) for candidate in candidates]
-    best = max(range(len(matches)), key=lambda at: (matches[at].score, -_apart(query, candidates[at]), -at))
+    best = min(range(len(matches)), key=lambda at: _rank(query, candidates[at], matches[at], at))
     found, chosen = matches[best], candidates[best]
     if found.verdict != "same":
         verdict: Literal["none", "unsure"] = "none" if found.verdict == "different" else "unsure"
@@ -611,5 +642,7 @@ def choose(query: Side, candidates: Sequence[Side]) -> Choice:
     return Choice("chosen", chosen.id or None, best, found.score, found.reasons)
 
 
-def _apart(a: Side, b: Side) -> int:
-    return abs(a.duration_ms - b.duration_ms) if a.duration_ms and b.duration_ms else _VETO_MS
+def _rank(query: Side, candidate: Side, found: Match, at: int) -> tuple[float, int, int]:
+    """Best first. An equal ISRC makes up for a tag's wrong duration."""
+    lift = _RIVAL if found.verdict == "same" and _isrc(query, candidate) is _ISRC_EQUAL else 0.0
+    return -found.score - lift, _apart(query, candidate) or 0, at

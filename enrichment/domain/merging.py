@@ -212,7 +212,7 @@ def _images(said: Sequence[Statement]) -> list[Any]:
 
 def _area(image: Mapping[str, Any]) -> float:
     width, height = image.get("width"), image.get("height")
-    return width * height if _is_number(width) and _is_number(height) else 0
+    return float(width * height) if isinstance(width, int | float) and isinstance(height, int | float) else 0.0
 
 
 _UNITED: dict[str, Callable[[Sequence[Statement]], list[Any]]] = {
@@ -261,7 +261,7 @@ def _tempi(bpm: Merged | None, known: Merged | None, stated: Sequence[Statement]
     """`bpm_alternatives`: tempi that differ from the chosen one, half and double among them, each once and in order."""
     if bpm is None or (known and known.reason == _LOCKED):
         return {}
-    tempi = [bpm.value, *(known.value if known else ())]
+    tempi = [bpm.value, *(tempo for tempo in (known.value if known else ()) if _is_number(tempo))]
     first = len(tempi)
     for statement in _newest_of_each(stated):
         if _is_number(statement.value) and not any(same_tempo(statement.value, tempo) for tempo in tempi):

@@ -19,7 +19,7 @@ _CAMELOT = re.compile(r"0?(?P<hour>[1-9]|1[0-2])(?P<letter>[AB])", re.IGNORECASE
 
 
 def key_name(pitch_class: int, mode: int) -> str | None:
-    """ "A Minor" for (9, 0): pitch class 0 to 11 from C, mode 1 for major and 0 for minor, as Spotify and others count.
+    """The key of (9, 0) is "A Minor": pitch class 0 to 11 from C, mode 1 for major and 0 for minor, as Spotify counts.
 
     None outside of these; -1 is their "not found".
     """

@@ -219,7 +219,8 @@ def _parts(text: str) -> Iterator[tuple[str, str]]:
     """The text cut at brackets and " - ": (part, how it opens: "", "-", "(", "[" or "{")."""
     for outer, opening in _brackets(text):
         if opening:
-            yield outer, opening
+            if outer:
+                yield outer, opening
             continue
         head, *rest = re.split(r"(?:^|(?<=\s))-(?=\s|$)", outer)
         if head.strip():
@@ -294,6 +295,9 @@ def main_artist(text: str) -> str:
     return artists[0][0] if artists else clean(text)
 
 
+_REMASTER = re.compile(r"\bre-?master", re.IGNORECASE)
+
+
 def search_text(text: str) -> str:
     """A text to search an upstream with: the name alone, without guests, packaging, origins, quotes and brackets.
 
@@ -301,6 +305,6 @@ def search_text(text: str) -> str:
     does not. Case and diacritics stay: upstreams fold better than we do.
     """
     title = split_title(text)
-    version = "" if re.search("remaster", title.version, re.IGNORECASE) else title.version
+    version = " ".join(part for part in title.version.split(" / ") if not _REMASTER.search(part))
     plain = re.sub(r"[\[\](){}\"*?~^:\\!]+|\s-(?=\s)", " ", f"{title.base} {version}")
     return " ".join(plain.split()) or title.base

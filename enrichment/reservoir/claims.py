@@ -35,6 +35,7 @@ class Claim:
     batch_limit: int | None
     fresh_after: datetime | None
     token: uuid.UUID
+    claimed_at: datetime
     correlation_id: str | None
 
 
@@ -67,7 +68,7 @@ UPDATE lookups SET state = 'claimed', claimed_at = clock_timestamp(), claimed_by
     claim_size = (SELECT count(*) FROM batch), lease_until = clock_timestamp() + make_interval(secs => :lease)
 WHERE id IN (SELECT id FROM batch)
 RETURNING id, source, question, kind, subject_id, keys, priority, attempts, sheds, deaths, misses, batch_limit,
-    fresh_after, claim_token, correlation_id
+    fresh_after, claim_token, claimed_at, correlation_id
 """
 
 _BEST = text(_CLAIM.format(head=_HEAD.format(only="")))
@@ -120,6 +121,7 @@ def _claim(row: Row[Any]) -> Claim:
         batch_limit=row.batch_limit,
         fresh_after=row.fresh_after,
         token=row.claim_token,
+        claimed_at=row.claimed_at,
         correlation_id=row.correlation_id,
     )
 

@@ -150,8 +150,9 @@ class _Resolver:
             if row.external_id is not None:
                 known[row.external_id] = row.id
         for each in identities:
-            if each.external_id in known:
-                self.refs[each] = Ref(kind, known[each.external_id])
+            found_id = known.get(each.external_id or "") or known.get(str(_uuid(each.external_id or "")))
+            if found_id is not None:
+                self.refs[each] = Ref(kind, found_id)
 
     def _by_names(self, kind: Kind, named: Sequence[Identity]) -> None:
         keys = {each: (each.artist_key, "" if kind is Kind.PERFORMER else each.title_key) for each in named}
@@ -162,9 +163,11 @@ class _Resolver:
         for row in found:
             there.setdefault((row.artist_key, row.title_key), []).append(_Row(row))
         adopted, new = [], []
+        by_id: dict[str, _Row] = {}
         for each in named:
             candidates = there.setdefault(keys[each], [])
-            match = next((row for row in candidates if row.means(each)), None)
+            # An id is one subject, whatever names the requests of one go give it.
+            match = by_id.get(each.external_id or "") or next((row for row in candidates if row.means(each)), None)
             if match is None:
                 match = _Row(None, each)
                 candidates.append(match)
@@ -172,6 +175,8 @@ class _Resolver:
             elif each.external_id and match.external_id is None:
                 match.external_id = each.external_id
                 adopted.append({"id": str(match.id), "external_id": each.external_id})
+            if each.external_id:
+                by_id[each.external_id] = match
             self.refs[each] = Ref(kind, match.id)
         if adopted:
             self._connection.execute(_ADOPT[kind], {"rows": json.dumps(adopted)})

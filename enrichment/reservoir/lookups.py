@@ -99,11 +99,12 @@ class Asked:
     blocking: bool
     claimed_at: datetime | None
     settled_at: datetime | None
+    priority: int
 
 
 _ASKED = text("""
 SELECT DISTINCT ON (subject_id, source, question)
-    subject_id, source, question, state, outcome, error, misses, keys, blocking, claimed_at, settled_at
+    subject_id, source, question, state, outcome, error, misses, keys, blocking, claimed_at, settled_at, priority
 FROM lookups WHERE subject_id = ANY(:subjects)
 ORDER BY subject_id, source, question, (state = 'ended'), id DESC
 """)
@@ -132,6 +133,18 @@ def raise_priority(connection: Connection, subjects: Collection[uuid.UUID], prio
     """Open lookups of these subjects rise to at least this priority. Returns the sources whose line has changed."""
     rows = connection.execute(_RAISE, {"subjects": list(subjects), "priority": priority})
     return {row.source for row in rows}
+
+
+_FORCE = text("""
+UPDATE lookups SET fresh_after = :moment
+WHERE subject_id = ANY(:subjects) AND blocking AND state IN ('gathering', 'waiting', 'not_due', 'deferred')
+""")
+
+
+def force(connection: Connection, subjects: Collection[uuid.UUID], moment: datetime) -> None:
+    """Open lookups of these subjects take no reply from before this moment."""
+    if subjects:
+        connection.execute(_FORCE, {"subjects": list(subjects), "moment": moment})
 
 
 _DUE = text("""

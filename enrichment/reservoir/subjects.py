@@ -36,6 +36,11 @@ class Subject:
     metadata: dict[str, Any]
     standing: Standing | None = None
 
+    @property
+    def family(self) -> list[uuid.UUID]:
+        """Its own id and its parents'."""
+        return [self.ref.id, *self.parents.values()]
+
 
 @dataclass(slots=True)
 class Standing:
@@ -275,7 +280,8 @@ ON CONFLICT (kind, subject_id) DO UPDATE SET
     correlation_id = coalesce(excluded.correlation_id, s.correlation_id),
     requested_at = CASE WHEN s.status IN ('pending', 'in_progress') THEN s.requested_at ELSE clock_timestamp() END,
     finished_at = CASE WHEN s.status IN ('pending', 'in_progress') THEN s.finished_at END,
-    status = CASE WHEN s.status = 'in_progress' THEN s.status ELSE 'pending' END
+    status = CASE WHEN s.status = 'in_progress' THEN s.status ELSE 'pending' END,
+    refreshing = false
 """)
 
 

@@ -221,6 +221,19 @@ class _View:
             yield self._lookup(step, deferred=False)
         for step in planned.deferred:
             yield self._lookup(step, deferred=True)
+        for step in self._too_low:
+            yield self._lookup(step, deferred=False)
+
+    @property
+    def _too_low(self) -> Iterable[Step]:
+        """Open questions about the parents it needs that somebody asked with less urgency: they rise to ours."""
+        for about, there in self.around.items():
+            if about is None or there not in self.needed:
+                continue
+            for asked in self.state.asked[there.ref.id]:
+                step = self.state.fleet.steps.named(self.kind, asked.source, asked.question, about)
+                if step is not None and asked.state in OPEN_STATES and asked.priority < self.standing.priority:
+                    yield step
 
     def _lookup(self, step: Step, *, deferred: bool) -> NewLookup:
         there = self.around[step.about]

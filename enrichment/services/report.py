@@ -28,6 +28,8 @@ from enrichment.services.submit import by_text
 from models import OPEN_STATES, TABLES, column_of
 
 ENDED = (Status.COMPLETED, Status.PARTIAL, Status.FAILED)
+ENOUGH_CALLS = 10.0
+"""Of fewer permitted calls a share says nothing."""
 LOOK_ROWS = 2000
 """How many waiting lookups are looked at to see whether a source has work."""
 
@@ -89,9 +91,9 @@ class Usage:
         self._last = None
 
     def share(self, source: str) -> float | None:
-        """Calls as a share of those permitted; None where no work ever waited."""
-        permitted = self._seconds[source] * self.rates[source]
-        return self._calls[source] / permitted if permitted and math.isfinite(permitted) else None
+        """Calls as a share of those permitted; None where work waited too shortly to tell, or nothing limits them."""
+        allowed = self._seconds[source] * self.rates[source]
+        return self._calls[source] / allowed if ENOUGH_CALLS <= allowed < math.inf else None
 
 
 def sight(fleet: Fleet) -> dict[str, Sighting]:
@@ -212,7 +214,6 @@ def _subjects(connection: Connection, refs: Iterable[Ref]) -> dict[Ref, _Row]:
 class Witnessed:
     """What an upstream's own log counted of a source."""
 
-    requests: int
     over_limit: int
     in_pause: int
 
@@ -220,9 +221,7 @@ class Witnessed:
         """The difference to an earlier count."""
         if before is None:
             return self
-        return Witnessed(
-            self.requests - before.requests, self.over_limit - before.over_limit, self.in_pause - before.in_pause
-        )
+        return Witnessed(self.over_limit - before.over_limit, self.in_pause - before.in_pause)
 
 
 @dataclass(slots=True)
@@ -236,7 +235,6 @@ class Run:
     witnessed: Mapping[str, Witnessed] = field(default_factory=dict)
 
 
-# A call is a claim that was settled, however many lookups shared it.
 _CALLS = text("""
 SELECT l.source, count(DISTINCT s.claim_token) AS calls
 FROM settles s JOIN lookups l ON l.id = s.lookup_id WHERE s.settled_at >= :since GROUP BY l.source
@@ -250,8 +248,8 @@ SELECT source, count(*) AS rows FROM findings WHERE stated_at >= :since AND sour
 def summary(fleet: Fleet, run: Run) -> dict[str, Any]:
     """What a run came to, in the contract of `demo --json` and `enrich --json`.
 
-    calls: by the upstream's own log where there is one (redirects and token requests count too), else claims settled.
-    over_limit, refusals: by that log, else None. used_share: None where no work ever waited at a source.
+    calls: claims settled, however many lookups shared each. used_share: None where hardly any work waited at a source.
+    over_limit, refusals: by the upstream's own log, None where there is none.
     reused: requests for which nobody had to be asked, as what they want was known or another request's answer.
     """
     distinct = list(dict.fromkeys(run.refs))
@@ -280,7 +278,7 @@ def _source_summary(name: str, run: Run, calls: Mapping[str, int], stated: Mappi
     seen = run.witnessed.get(name)
     share, rate = run.usage.share(name), run.usage.rates[name]
     return {
-        "calls": seen.requests if seen else calls.get(name, 0),
+        "calls": calls.get(name, 0),
         "permitted_per_second": round(rate, 4) if math.isfinite(rate) else None,
         "used_share": round(share, 3) if share is not None else None,
         "over_limit": seen.over_limit if seen else None,

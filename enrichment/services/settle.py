@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Connection
@@ -52,7 +51,7 @@ def _settle(fleet: Fleet, connection: Connection, answered: Sequence[Answered]) 
     now = database_now(connection)
     kept = [each for each in answered if each.settlement.claim.id in applied and each.findings]
     subjects = _meet_albums(connection, subjects, kept)
-    findings.keep(connection, list(_statements(subjects, kept, now)))
+    findings.keep(connection, list(_statements(subjects, kept)))
     return advance(fleet, connection, subjects, refs, now)
 
 
@@ -154,7 +153,8 @@ def _meet_albums(connection: Connection, subjects: list[Subject], kept: Sequence
     return rows.lock(connection, [subject.ref for subject in subjects] + missing)
 
 
-def _statements(subjects: Sequence[Subject], kept: Sequence[Answered], now: datetime) -> Iterable[NewFinding]:
+def _statements(subjects: Sequence[Subject], kept: Sequence[Answered]) -> Iterable[NewFinding]:
+    """What was found, as stated when the call began: a refresh forced while it was under way is not satisfied by it."""
     by_id = {subject.ref.id: subject for subject in subjects}
     for each in kept:
         claim = each.settlement.claim
@@ -168,7 +168,8 @@ def _statements(subjects: Sequence[Subject], kept: Sequence[Answered], now: date
                 continue
             value = clean_value(target.ref.kind, finding.field, _without_nul(finding.value))
             if value is not None:
-                stated = Statement(finding.field, value, finding.confidence, claim.source, now, finding.reason)
+                moment, why = claim.claimed_at, finding.reason
+                stated = Statement(finding.field, value, finding.confidence, claim.source, moment, why)
                 yield NewFinding(target.ref.kind, target.ref.id, stated, claim.id)
 
 

@@ -82,10 +82,10 @@ def keep_in_step(fleet: Fleet) -> None:
         away = known.stopped or known.paused_for > LONG_PAUSE
         if away:
             _hold(fleet, source, known.paused_for if not known.stopped else fleet_rows.STOPPED_SECONDS, known.reason)
+        while _chunk(fleet, source, away=away):
+            pass
         if away != known.deferred:
-            _move(fleet, source, away=away)
-        elif away:
-            _put_aside(fleet, source)
+            _mark(fleet, source, away=away)
 
 
 def _hold(fleet: Fleet, source: str, seconds: float, reason: str) -> None:
@@ -97,18 +97,8 @@ def _hold(fleet: Fleet, source: str, seconds: float, reason: str) -> None:
         log.warning("limiter is away", source=source, error=str(error)[:200])
 
 
-def _move(fleet: Fleet, source: str, *, away: bool) -> None:
-    if away:
-        _put_aside(fleet, source)
-    else:
-        while _chunk(fleet, source, away=False):
-            pass
+def _mark(fleet: Fleet, source: str, *, away: bool) -> None:
     in_transaction(fleet.engine, lambda connection: fleet_rows.mark_deferred(connection, source, deferred=away))
-
-
-def _put_aside(fleet: Fleet, source: str) -> None:
-    while _chunk(fleet, source, away=True):
-        pass
 
 
 def _chunk(fleet: Fleet, source: str, *, away: bool) -> int:

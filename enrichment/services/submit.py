@@ -66,6 +66,8 @@ def _submit(fleet: Fleet, connection: Connection, requests: Sequence[Request]) -
     findings.keep(connection, [new for ref, request in taken for new in _given(ref, request, now)])
     findings.take_from_twins(connection, [ref.id for ref in created if ref.kind is Kind.TRACK])
     sources = _want(connection, taken, now)
+    forced = {ref for ref, request in taken if request.force_refresh}
+    lookups.force(connection, [id_ for subject in subjects if subject.ref in forced for id_ in subject.family], now)
     rows.refresh_standings(connection, subjects)
     advanced = advance(fleet, connection, subjects, [ref for ref, _ in taken], now)
     accepted = [

@@ -177,9 +177,8 @@ end
 function operations.warm()
   if redis.call('HEXISTS', key, 'pause') == 1 then return { 'warm' } end
   local now = clock()
-  local moment = now + tonumber(ARGV[2])
-  set('pause', moment, 'factor', ARGV[3], 'reason', ARGV[4])
-  for i, limit in ipairs(limits_from(5)) do set('tat' .. i, moment + limit.burst * limit.interval) end
+  set('pause', now + tonumber(ARGV[2]), 'factor', ARGV[3], 'reason', ARGV[4])
+  for i, limit in ipairs(limits_from(5)) do set('tat' .. i, now + limit.burst * limit.interval) end
   return { 'warmed' }
 end
 

@@ -17,6 +17,8 @@ from simulator.server import running
 from tests.conftest import Empty, an_empty
 from tests.support import KEYS, Worker, worker
 
+Rows = Callable[..., list[Any]]
+
 
 @pytest.fixture(scope="session")
 def upstreams() -> Iterator[str]:
@@ -54,7 +56,7 @@ def producer(empty: Empty) -> Iterator[Celery]:
         yield app
 
 
-def _querying(engine: Engine) -> Callable[..., list[Any]]:
+def _querying(engine: Engine) -> Rows:
     def run(query: str, **values: Any) -> list[Any]:
         with engine.connect() as connection:
             return list(connection.execute(text(query), values).all())
@@ -63,7 +65,7 @@ def _querying(engine: Engine) -> Callable[..., list[Any]]:
 
 
 @pytest.fixture
-def rows(engine: Engine) -> Callable[..., list[Any]]:
+def rows(engine: Engine) -> Rows:
     """A function that runs a query."""
     return _querying(engine)
 
@@ -75,7 +77,7 @@ class Shared:
     empty: Empty
     worker: Worker
     producer: Celery
-    rows: Callable[..., list[Any]]
+    rows: Rows
 
 
 @pytest.fixture(scope="module")

@@ -1,0 +1,172 @@
+"""Looking at a fleet, and acting on it: stats, sources, queue, dead letters, reports."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import typer
+from rich.table import Table
+
+from cli.failure import Failure
+from cli.fleet import opened
+from cli.show import console, note, print_json, table
+from enrichment.domain.subjects import Kind
+from enrichment.services import report, standing
+
+
+def stats(data: Path | None, *, json: bool) -> None:
+    """Counts and coverage."""
+    with opened(data) as fleet:
+        found = report.statistics(fleet.fleet)
+    if json:
+        print_json(found)
+        return
+    kinds = [found[f"{kind}_stats"] for kind in Kind]
+    by_kind = zip(Kind, kinds, strict=True)
+    rows = [(str(kind), each["total"], *each["statuses"].values()) for kind, each in by_kind]
+    coverage = [
+        (str(kind), field, share)
+        for kind, each in zip(Kind, kinds, strict=True)
+        for field, share in each["coverage_percentages"].items()
+        if share
+    ]
+    letters = [(name, outcome, n) for name, each in found["dead_letters"].items() for outcome, n in each.items()]
+    _print(
+        table("Subjects", ("kind", ">known", *(f">{name}" for name in kinds[0]["statuses"])), rows),
+        table("Coverage", ("kind", "field", ">%"), coverage),
+        table("Findings", ("source", ">findings"), found["findings"].items()),
+        table("Open dead letters", ("source", "outcome", ">letters"), letters),
+    )
+
+
+def sources(data: Path | None, *, json: bool) -> None:
+    """Every source as it stands."""
+    with opened(data) as fleet:
+        found = report.source_states(fleet.fleet)
+    if json:
+        print_json(found)
+        return
+    rows = [
+        (
+            each["source"],
+            each["url"],
+            each["budget"]["calls_per_second"],
+            each["rate_factor"],
+            "stopped" if each["stopped"] else each["breaker"],
+            each["paused_for"],
+            each["in_flight"],
+            each["waiting"],
+            each["deferred"],
+            ", ".join(f"{name}: {'set' if there else 'not set'}" for name, there in each["secrets"].items()),
+            each["reason"][:60],
+        )
+        for each in found
+    ]
+    columns = ("source", "url", ">calls/s", ">factor", "breaker", ">paused s", ">in flight", ">waiting", ">deferred")
+    _print(table("Sources", (*columns, "keys", "reason"), rows))
+
+
+def resume(data: Path | None, name: str) -> None:
+    """Ends a source's pause or stop."""
+    with opened(data) as fleet:
+        _known(name, list(fleet.fleet.sources))
+        standing.resume(fleet.fleet, name)
+    note(f"{name} goes on, with one call first; workers take up what was put aside")
+
+
+def pause(data: Path | None, name: str, seconds: float, reason: str) -> None:
+    """No calls to a source for so long."""
+    with opened(data) as fleet:
+        _known(name, list(fleet.fleet.sources))
+        standing.pause(fleet.fleet, name, seconds, reason, ours=False)
+    note(f"{name} is paused for {seconds:g} s; `linernotes sources resume {name}` ends that")
+
+
+def _known(name: str, names: Sequence[str]) -> None:
+    if name not in names:
+        raise typer.BadParameter(f"there is no source {name!r}; there are {', '.join(names)}")
+
+
+def queue(data: Path | None, *, json: bool) -> None:
+    """Open lookups."""
+    with opened(data) as fleet:
+        found = report.queue(fleet.fleet)
+    if json:
+        print_json(found)
+        return
+    rows = [tuple(each.values()) for each in found]
+    _print(table("Open lookups", ("source", "lane", "state", ">lookups", ">oldest, s"), rows))
+
+
+def subject(data: Path | None, kind: Kind, given: str, *, json: bool) -> None:
+    """One subject's report. Raises Failure for an unknown id."""
+    with opened(data) as fleet:
+        found = report.subject_report(fleet.fleet, kind, given)
+    if found is None:
+        raise Failure(f"no {kind} has the id {given!r}, neither the producer's nor ours")
+    if json:
+        print_json(found)
+        return
+    about = [(name, value) for name, value in found.items() if name not in ("fields", "findings", "lookups")]
+    _print(
+        table(f"{kind} {given}", ("", ""), about),
+        table("Fields", ("field", "value"), found["fields"].items()),
+        _chosen("Findings", found["findings"], ("field", "value", "source", "confidence", "stated_at", "reason")),
+        _chosen("Asked", found["lookups"], ("source", "question", "state", "outcome", "note")),
+    )
+
+
+def letters(data: Path | None, *, source: str | None, state: str, most: int, json: bool) -> None:
+    """The newest dead letters."""
+    with opened(data) as fleet:
+        found = report.letters(fleet.fleet, source=source, state=state, most=most)
+    if json:
+        print_json(found)
+        return
+    columns = ("id", "what", "source", "question", "kind", "outcome", "attempts", "created_at", "error")
+    _print(_chosen(f"Dead letters, {state}", found, columns))
+
+
+def letter(data: Path | None, number: int, *, json: bool) -> None:
+    """One dead letter, whole. Raises Failure for an unknown one."""
+    with opened(data) as fleet:
+        found = report.letter(fleet.fleet, number)
+    if found is None:
+        raise Failure(f"there is no dead letter {number}; `linernotes dlq list` shows those there are")
+    if json:
+        print_json(found)
+        return
+    _print(table(f"Dead letter {number}", ("", ""), found.items()))
+
+
+def replay(data: Path | None, numbers: Sequence[int], *, json: bool) -> int:
+    """Asks again. Returns the exit code: 1 where none of them could be."""
+    with opened(data) as fleet:
+        asked = report.replay(fleet.fleet, numbers)
+    _acted("replayed", asked, len(set(numbers)), "open letters of lookups", json=json)
+    return 0 if asked else 1
+
+
+def drop(data: Path | None, numbers: Sequence[int], reason: str, *, json: bool) -> int:
+    """Closes letters. Returns the exit code: 1 where none of them was open."""
+    with opened(data) as fleet:
+        closed = report.drop(fleet.fleet, numbers, reason)
+    _acted("dropped", len(closed), len(set(numbers)), "open letters", json=json)
+    return 0 if closed else 1
+
+
+def _acted(verb: str, count: int, of: int, what: str, *, json: bool) -> None:
+    if json:
+        print_json({verb: count, "asked": of})
+    else:
+        note(f"{count} of {of} {verb}" + (f"; the others are no {what}" if count < of else ""))
+
+
+def _chosen(title: str, rows: Sequence[Mapping[str, Any]], columns: Sequence[str]) -> Table:
+    return table(title, columns, ([row[column] for column in columns] for row in rows))
+
+
+def _print(*tables: Table) -> None:
+    console().print(*tables, sep="\n\n")

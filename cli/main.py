@@ -1,0 +1,316 @@
+"""`linernotes`: the commands, their options and their help. What they do is in the modules beside.
+
+Exit codes: 0 done, 1 failed, 2 wrong usage. JSON goes to stdout, everything else that is no answer to stderr.
+"""
+# ruff: noqa: PLR0917 - a command's parameters are its options; typer passes them by name
+
+from __future__ import annotations
+
+import signal
+import sys
+from enum import StrEnum
+from pathlib import Path
+from types import FrameType
+from typing import Annotated
+
+import typer
+
+from cli import inspect
+from cli.demo import ROWS, demo
+from cli.enrich import Options, enrich
+from cli.failure import EXPECTED, Failure, sentence
+from cli.fleet import WORKERS, settings_of
+from cli.lookup import Given, lookup
+from cli.show import note
+from cli.up import up
+from enrichment.bootstrap import log_to_stderr, migrate
+from enrichment.domain.subjects import Kind
+
+app = typer.Typer(
+    name="linernotes",
+    help="A fleet that enriches performers, tracks and albums from many upstreams, each at exactly the rate it allows.",
+    epilog="Exit codes: 0 done, 1 failed, 2 wrong usage. LINERNOTES_DATABASE_URL, _BROKER_URL and _REDIS_URL name a "
+    "fleet; without them a command uses the one that `up` runs on the data folder, or starts its servers meanwhile.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="markdown",
+)
+
+Data = Annotated[
+    Path | None,
+    typer.Option("--data", metavar="DIR", help="Data folder of the embedded fleet [LINERNOTES_DATA, .linernotes]."),
+]
+AsJson = Annotated[bool, typer.Option("--json", help="JSON on stdout instead of tables.")]
+Speed = Annotated[
+    float, typer.Option(min=0.01, help="Multiplies the simulated limits and the fleet's budgets, divides latencies.")
+]
+Id = Annotated[str, typer.Argument(metavar="ID", help="The producer's own id, or ours.")]
+
+
+@app.command("demo")
+def demo_command(
+    data: Data = None,
+    rows: Annotated[
+        int, typer.Option(min=1, help="Tracks to enrich, with some of their performers and albums.")
+    ] = ROWS,
+    speed: Speed = 10.0,
+    json: AsJson = False,
+) -> None:
+    """Run the whole fleet on this machine against simulated upstreams, and sum up.
+
+    Real PostgreSQL, Redis, Celery workers and Flower, in `DIR/demo`, which begins empty each time and is kept until the
+    next. Needs no network and no keys.
+    """
+    raise typer.Exit(demo(data, rows=rows, speed=speed, json=json))
+
+
+@app.command("up")
+def up_command(
+    data: Data = None,
+    port: Annotated[
+        int, typer.Option(min=0, max=65535, help="Of the service and its console, once there is one.")
+    ] = 8020,
+    workers: Annotated[int, typer.Option(min=1, max=32, help="Worker processes, 16 threads each.")] = WORKERS,
+    simulate: Annotated[bool, typer.Option("--simulate", help="Ask simulated upstreams, not the real ones.")] = False,
+    speed: Speed = 1.0,
+    json: AsJson = False,
+) -> None:
+    """Run the fleet on this machine until Ctrl-C.
+
+    Starts PostgreSQL, Redis, workers and Flower on one data folder and prints where they are. A second start finds
+    everything as it was. Meanwhile all other commands on the same folder use this fleet.
+    """
+    del port
+    up(data, workers=workers, simulate=simulate, speed=speed, json=json)
+
+
+@app.command("enrich")
+def enrich_command(
+    file: Annotated[
+        Path,
+        typer.Argument(
+            metavar="FILE", help="CSV or JSONL, also gzipped; - is stdin.", exists=True, dir_okay=False, allow_dash=True
+        ),
+    ],
+    out: Annotated[
+        Path | None, typer.Option("--out", metavar="FILE", dir_okay=False, help="Where the rows go; else to stdout.")
+    ] = None,
+    priority: Annotated[
+        int, typer.Option(min=1, max=10, help="10 is critical, 4-9 default, 1-3 low_priority; of rows that say none.")
+    ] = 3,
+    force: Annotated[bool, typer.Option("--force", help="Ask again, however fresh what is known may be.")] = False,
+    wait: Annotated[
+        float | None,
+        typer.Option(min=0, metavar="S", help="Seconds to wait for the results; else until all have ended."),
+    ] = None,
+    data: Data = None,
+    json: AsJson = False,
+) -> None:
+    """Enrich the tracks of a file: one JSON object per row, in the order of the rows.
+
+    Columns (or keys): `artist`, `title`, and if known `album`, `isrc`, `duration_ms`, `id` (your own), `priority`. A
+    row that cannot be read is told on stderr and stands in the output with `"status": "rejected"` and `errors`; the others
+    go on.
+
+    With `--json` a summary goes to stdout, and the rows only to `--out`. Exit code 1 if there were rows and none could
+    be accepted. What has not ended when the wait is over stays in the reservoir.
+    """
+    if out is not None and not out.resolve().parent.is_dir():
+        raise typer.BadParameter(f"there is no folder {out.resolve().parent}", param_hint="--out")
+    raise typer.Exit(enrich(str(file), data, Options(out, wait, json), priority=priority, force=force))
+
+
+@app.command("lookup")
+def lookup_command(
+    source: Annotated[str, typer.Argument(metavar="SOURCE", help="As `linernotes sources` names them.")],
+    kind: Annotated[Kind, typer.Argument(metavar="performer|track|album")],
+    artist: Annotated[
+        str | None, typer.Option(help="The performer's name, or the artist of the track or album.")
+    ] = None,
+    title: Annotated[str | None, typer.Option(help="Of the track or album.")] = None,
+    album: Annotated[str | None, typer.Option(help="The album's title.")] = None,
+    isrc: Annotated[str | None, typer.Option(help="The recording's ISRC.")] = None,
+    mbid: Annotated[str | None, typer.Option(help="MusicBrainz id of the artist, recording or release.")] = None,
+    own_id: Annotated[str | None, typer.Option("--id", help="The source's own id.")] = None,
+    data: Data = None,
+    json: AsJson = False,
+) -> None:
+    """Ask one source one question, within its limits; nothing is written to the database.
+
+    Of the source's questions the first one is asked whose needs are given. Exit code 0 where the source answered
+    (`found`, `nothing_found`), else 1.
+    """
+    raise typer.Exit(lookup(source, kind, Given(artist, title, album, isrc, mbid, own_id), data, json=json))
+
+
+sources_app = typer.Typer(help="How each source stands; pause and resume them.", invoke_without_command=True)
+app.add_typer(sources_app, name="sources")
+
+
+@sources_app.callback()
+def sources_command(context: typer.Context, data: Data = None, json: AsJson = False) -> None:
+    """How each source stands: address, budget, breaker, pause and its reason, work in flight and waiting, keys, terms.
+
+    Of keys it says only whether they are set.
+    """
+    if context.invoked_subcommand is None:
+        inspect.sources(data, json=json)
+
+
+@sources_app.command("resume")
+def resume_command(name: str, data: Data = None) -> None:
+    """End a source's pause or stop. What was put aside is taken up again."""
+    inspect.resume(data, name)
+
+
+@sources_app.command("pause")
+def pause_command(
+    name: str,
+    seconds: Annotated[float, typer.Argument(min=0.001, help="Above 86400 it is a stop, until somebody resumes it.")],
+    reason: Annotated[str, typer.Option(help="For those who wonder.")] = "paused by hand",
+    data: Data = None,
+) -> None:
+    """No calls to a source for so many seconds, by the whole fleet. A pause is never shortened by another."""
+    inspect.pause(data, name, seconds, reason)
+
+
+@app.command("simulate")
+def simulate_command(
+    port: Annotated[int, typer.Option(min=0, max=65535, help="0 takes a free one.")],
+    catalogue: Annotated[
+        Path | None, typer.Option(exists=True, help="tracks.jsonl[.gz]; else the one that ships.")
+    ] = None,
+    listens: Annotated[
+        Path | None, typer.Option(exists=True, help="scrobbles.csv[.gz]: a record for each track.")
+    ] = None,
+    scenario: Annotated[Path | None, typer.Option(exists=True, help="Faults on demand, a JSON file.")] = None,
+    log: Annotated[Path | None, typer.Option(help="A line for each request, JSONL.")] = None,
+    speed: Speed = 1.0,
+    unlimited: Annotated[bool, typer.Option("--unlimited", help="No limits and no shed load.")] = False,
+) -> None:
+    """Serve the upstreams on localhost, with their formats, limits and refusals, until Ctrl-C.
+
+    A fleet at the same LINERNOTES_SPEED asks them with `LINERNOTES_UPSTREAM_URL=http://127.0.0.1:PORT`.
+    """
+    from simulator.server import serve  # noqa: PLC0415 - the other commands do without it, and start sooner
+
+    try:
+        serve(port, catalogue=catalogue, listens=listens, scenario=scenario, log=log, speed=speed, unlimited=unlimited)
+    except ValueError as error:
+        raise Failure(f"{scenario}: {error}") from error
+
+
+@app.command("stats")
+def stats_command(data: Data = None, json: AsJson = False) -> None:
+    """Subjects by status, coverage of each field in percent, findings by source, open dead letters."""
+    inspect.stats(data, json=json)
+
+
+@app.command("queue")
+def queue_command(data: Data = None, json: AsJson = False) -> None:
+    """Open lookups by source, lane and state, with the age of the oldest."""
+    inspect.queue(data, json=json)
+
+
+@app.command("migrate")
+def migrate_command() -> None:
+    """Bring the tables of LINERNOTES_DATABASE_URL up to date. Embedded databases are migrated by themselves."""
+    url = settings_of().database_url
+    if not url:
+        raise Failure("LINERNOTES_DATABASE_URL is not set; embedded databases are migrated by themselves")
+    migrate(url)
+
+
+class LetterState(StrEnum):
+    """What has become of a dead letter."""
+
+    OPEN = "open"
+    REPLAYED = "replayed"
+    DROPPED = "dropped"
+
+
+dlq_app = typer.Typer(help="Dead letters: work that ended without success, kept whole.", no_args_is_help=True)
+app.add_typer(dlq_app, name="dlq")
+Numbers = Annotated[list[int], typer.Argument(metavar="ID…", help="As `dlq list` shows them.")]
+
+
+@dlq_app.command("list")
+def dlq_list_command(
+    source: Annotated[str | None, typer.Option(help="Of this source only.")] = None,
+    state: Annotated[LetterState, typer.Option(help="In this state.")] = LetterState.OPEN,
+    most: Annotated[int, typer.Option("--limit", min=1, help="At most so many, the newest first.")] = 100,
+    data: Data = None,
+    json: AsJson = False,
+) -> None:
+    """The newest dead letters."""
+    inspect.letters(data, source=source, state=state.value, most=most, json=json)
+
+
+@dlq_app.command("show")
+def dlq_show_command(
+    number: Annotated[int, typer.Argument(metavar="ID")], data: Data = None, json: AsJson = False
+) -> None:
+    """One dead letter, whole: what was asked, what came back, the raw message where nobody could read it."""
+    inspect.letter(data, number, json=json)
+
+
+@dlq_app.command("replay")
+def dlq_replay_command(numbers: Numbers, data: Data = None, json: AsJson = False) -> None:
+    """Ask the questions of open letters again. Replaying one twice is replaying it once."""
+    raise typer.Exit(inspect.replay(data, numbers, json=json))
+
+
+@dlq_app.command("drop")
+def dlq_drop_command(
+    numbers: Numbers,
+    reason: Annotated[str, typer.Option(help="Kept with the letter.")] = "dropped by hand",
+    data: Data = None,
+    json: AsJson = False,
+) -> None:
+    """Close open letters without asking again."""
+    raise typer.Exit(inspect.drop(data, numbers, reason, json=json))
+
+
+track_app = typer.Typer(help="Tracks.", no_args_is_help=True)
+performer_app = typer.Typer(help="Performers.", no_args_is_help=True)
+app.add_typer(track_app, name="track")
+app.add_typer(performer_app, name="performer")
+
+
+@track_app.command("report")
+def track_report_command(given: Id, data: Data = None, json: AsJson = False) -> None:
+    """What is known of a track, who said so and when, and who was asked."""
+    inspect.subject(data, Kind.TRACK, given, json=json)
+
+
+@performer_app.command("report")
+def performer_report_command(given: Id, data: Data = None, json: AsJson = False) -> None:
+    """What is known of a performer, who said so and when, and who was asked."""
+    inspect.subject(data, Kind.PERFORMER, given, json=json)
+
+
+@app.callback()
+def common() -> None:
+    """Logs go to stderr, for every command."""
+    log_to_stderr(json=False)
+
+
+def _interrupt(_number: int, _frame: FrameType | None) -> None:
+    raise KeyboardInterrupt
+
+
+def main() -> None:
+    """The console script."""
+    signal.signal(signal.SIGTERM, _interrupt)  # children are stopped in order then, as with Ctrl-C
+    try:
+        app()  # ends with SystemExit, wrong usage told and all
+    except SystemExit as end:
+        sys.exit(end.code if end.code in (None, 0, 1, 2) else 1)  # typer's 130 after Ctrl-C is none of ours
+    except (Failure, *EXPECTED) as error:
+        note(f"linernotes: {sentence(error)}")
+    sys.exit(1)
+
+
+if __name__ == "__main__":
+    main()

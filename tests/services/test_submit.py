@@ -1,0 +1,348 @@
+"""Submit: what a request creates, which subject it means, and what it joins."""
+
+from __future__ import annotations
+
+import uuid
+from typing import Any
+
+import pytest
+
+from enrichment.services.requests import (
+    AlbumRequest,
+    BadRequest,
+    PerformerRequest,
+    Request,
+    TrackRequest,
+    Unknown,
+    read,
+)
+from enrichment.services.submit import submit, submit_all
+from tests.services.fakes import Bench, Upstream
+
+
+def a_track(**given: Any) -> TrackRequest:
+    return read(TrackRequest, {"artist_name": "Massive Attack", "track_title": "Teardrop"} | given)
+
+
+class TestWhatItCreates:
+    def test_subject_status_and_lookups(self, bench: Bench) -> None:
+        ref = submit(bench.fleet, a_track(album_title="Mezzanine", priority=7, correlation_id="c-1"))
+        ((title, artist, performer, album),) = bench.rows(
+            "SELECT t.title, t.artist, p.name, a.title FROM tracks t JOIN performers p ON p.id = t.performer_id"
+            " JOIN albums a ON a.id = t.album_id WHERE t.id = :id",
+            id=ref.id,
+        )
+        assert (title, artist, performer, album) == ("Teardrop", "Massive Attack", "Massive Attack", "Mezzanine")
+        status = bench.status(ref.id)
+        assert (status.status, status.priority, status.correlation_id) == ("in_progress", 7, "c-1")
+        assert sorted(name for name, state, _ in bench.lookups() if state == "waiting") == [
+            "alpha.performer",
+            "alpha.track",
+            "beta.album",
+        ]
+        assert {row.priority for row in bench.rows("SELECT priority FROM lookups")} == {7}
+
+    def test_messages_are_sent_after_the_commit(self, bench: Bench) -> None:
+        seen: list[int] = []
+        send = bench.fleet.send_fetch
+        bench.fleet.send_fetch = lambda source, ticket: (
+            seen.append(bench.rows("SELECT count(*) AS n FROM lookups")[0].n),
+            send(source, ticket),
+        )[-1]
+        bench.track()
+        assert seen
+        assert min(seen) == 2
+
+    def test_nothing_remains_of_a_transaction_that_fails(self, bench: Bench) -> None:
+        bench.run("ALTER TABLE lookups ADD CONSTRAINT no CHECK (source <> 'alpha')")
+        with pytest.raises(Exception, match='constraint "no"'):
+            submit(bench.fleet, a_track())
+        assert not bench.rows("SELECT FROM tracks UNION ALL SELECT FROM enrichment_status UNION ALL SELECT FROM lookups")
+        assert not bench.tickets
+
+    def test_low_priority_gathers_and_asks_the_cheapest_question_only(self, bench: Bench) -> None:
+        bench.track(priority=2)
+        # Nothing else is claimed or claimable, so the batch is released at once.
+        assert bench.lookups() == [("alpha.track", "waiting", None)]
+        bench.track("Angel", priority=2)
+        assert bench.lookups()[1] == ("alpha.track", "gathering", None)
+
+    def test_critical_asks_all_sources_at_once(self, bench: Bench) -> None:
+        bench.track(priority=10, existing_isrc="GBAAA9800322")
+        assert {name for name, _, _ in bench.lookups()} == {"alpha.track", "alpha.performer", "beta.by_isrc"}
+
+    def test_an_album_and_a_performer(self, bench: Bench) -> None:
+        album = submit(bench.fleet, read(AlbumRequest, {"artist": "Air", "title": "Moon Safari"}))
+        performer = submit(bench.fleet, read(PerformerRequest, {"name": "Air"}))
+        assert [name for name, _, _ in bench.lookups(album.id)] == ["beta.album"]
+        assert [name for name, _, _ in bench.lookups(performer.id)] == ["alpha.performer"]
+        (row,) = bench.rows("SELECT performer_id FROM albums")
+        assert row.performer_id == performer.id
+
+
+class TestWhichSubject:
+    @pytest.mark.parametrize(
+        ("artist", "title"),
+        [
+            ("Massive Attack", "Teardrop"),
+            ("MASSIVE ATTACK", "teardrop"),
+            ("  Massive Attack ", "Teardrop  "),
+        ],
+    )
+    def test_the_same_names_join(self, bench: Bench, artist: str, title: str) -> None:
+        first = bench.track()
+        assert bench.track(title, artist) == first
+        assert len(bench.rows("SELECT FROM lookups")) == 2
+
+    def test_another_version_is_another_track(self, bench: Bench) -> None:
+        assert bench.track() != bench.track("Teardrop (Live)")
+
+    def test_a_producers_id_and_ours_find_it(self, bench: Bench) -> None:
+        first = submit(bench.fleet, a_track(track_id="scraper-7"))
+        assert submit(bench.fleet, read(TrackRequest, {"track_id": "scraper-7"})) == first
+        assert submit(bench.fleet, read(TrackRequest, {"track_id": str(first.id)})) == first
+
+    def test_ours_in_another_spelling_finds_it(self, bench: Bench) -> None:
+        first = submit(bench.fleet, a_track())
+        assert submit(bench.fleet, read(TrackRequest, {"track_id": str(first.id).upper()})) == first
+
+    def test_an_id_of_another_kind_does_not(self, bench: Bench) -> None:
+        submit(bench.fleet, a_track(track_id="7"))
+        with pytest.raises(Unknown, match="performer_id: '7' is not known"):
+            submit(bench.fleet, read(PerformerRequest, {"performer_id": "7"}))
+
+    @pytest.mark.parametrize("track_id", ["nobody", str(uuid.uuid4())])
+    def test_an_unknown_id_alone_is_unknown(self, bench: Bench, track_id: str) -> None:
+        with pytest.raises(Unknown, match="is not known, and without names it cannot be created"):
+            submit(bench.fleet, read(TrackRequest, {"track_id": track_id}))
+        assert not bench.rows("SELECT FROM tracks")
+
+    def test_neither_id_nor_names(self, bench: Bench) -> None:
+        with pytest.raises(Unknown, match="neither its id nor its names"):
+            submit(bench.fleet, read(TrackRequest, {"artist_name": "Air"}))
+
+    def test_a_subject_without_id_adopts_the_producers(self, bench: Bench) -> None:
+        first = submit(bench.fleet, a_track())
+        assert submit(bench.fleet, a_track(track_id="x")) == first
+        assert submit(bench.fleet, read(TrackRequest, {"track_id": "x"})) == first
+
+    @pytest.mark.parametrize(
+        ("first", "second", "same"),
+        [
+            ({"track_id": "a"}, {"track_id": "b"}, False),
+            ({"existing_isrc": "GBAAA9800322"}, {"existing_isrc": "GBAAA9800323"}, False),
+            ({"existing_isrc": "GBAAA9800322"}, {}, True),
+            ({"duration_ms": 330_000}, {"duration_ms": 341_000}, False),
+            ({"duration_ms": 330_000}, {"duration_ms": 339_000}, True),
+            ({"duration_ms": 330_000}, {}, True),
+        ],
+    )
+    def test_conflicting_facts_make_twins(
+        self, bench: Bench, first: dict[str, Any], second: dict[str, Any], same: bool
+    ) -> None:
+        one, other = submit(bench.fleet, a_track(**first)), submit(bench.fleet, a_track(**second))
+        assert (one == other) is same
+
+    def test_twins_know_what_the_other_knows(self, bench: Bench) -> None:
+        submit(bench.fleet, a_track(track_id="a"))
+        bench.settle_down()
+        before = len(bench.upstream.asked)
+        twin = submit(bench.fleet, a_track(track_id="b"))
+        bench.settle_down()
+        assert bench.rows("SELECT isrc, key FROM tracks WHERE id = :id", id=twin.id) == [("GBAAA9800322", "A Minor")]
+        assert len(bench.upstream.asked) == before
+        assert bench.status(twin.id).status == "completed"
+
+
+class TestMany:
+    def test_one_that_cannot_be_taken_does_not_hinder_the_others(self, bench: Bench) -> None:
+        good, bad, also = submit_all(
+            bench.fleet, [a_track(), read(TrackRequest, {"track_id": "nobody"}), a_track(track_title="Angel")]
+        )
+        assert good.ref is not None
+        assert also.ref is not None
+        assert bad.ref is None
+        assert "is not known" in str(bad.error)
+
+    def test_the_same_subject_twice_in_one_go(self, bench: Bench) -> None:
+        one, two = submit_all(bench.fleet, [a_track(priority=2), a_track(priority=8)])
+        assert one.ref == two.ref
+        assert bench.status(one.ref.id).priority == 8
+
+    def test_one_id_with_two_spellings_in_one_go(self, bench: Bench) -> None:
+        one, two = submit_all(
+            bench.fleet, [a_track(track_id="x"), a_track(track_id="x", track_title="Teardrop (Mad Professor Mix)")]
+        )
+        assert one.ref == two.ref
+        assert len(bench.rows("SELECT FROM tracks")) == 1
+
+    def test_one_id_with_two_names_of_a_performer(self, bench: Bench) -> None:
+        requests = [read(PerformerRequest, {"performer_id": "p", "name": name}) for name in ("Air", "Aïr (FR)")]
+        one, two = submit_all(bench.fleet, requests)
+        assert one.ref == two.ref
+
+    def test_tracks_of_one_performer_ask_about_it_once(self, bench: Bench) -> None:
+        submit_all(bench.fleet, [a_track(track_title=f"No {n}") for n in range(20)])
+        found = bench.rows("SELECT question, count(*) FROM lookups GROUP BY 1 ORDER BY 1")
+        assert found == [("performer", 1), ("track", 20)]
+
+    def test_more_than_a_chunk(self, bench: Bench) -> None:
+        accepted = submit_all(bench.fleet, [a_track(track_title=f"No {n}", priority=3) for n in range(260)])
+        assert len({each.ref for each in accepted}) == 260
+
+
+class TestAskingAgain:
+    def test_while_open_raises_lane_and_priority(self, bench: Bench) -> None:
+        track = bench.track(priority=1)
+        bench.track("Other", priority=1)
+        bench.track(priority=9)
+        assert bench.status(track).priority == 9
+        assert set(bench.rows("SELECT priority, lane, state FROM lookups WHERE subject_id = :id", id=track)) == {
+            (9, "default", "waiting")
+        }
+        bench.track(priority=4)
+        assert bench.status(track).priority == 9
+
+    def test_raises_what_is_open_on_the_parents_it_needs(self, bench: Bench) -> None:
+        bench.track("Other", priority=1)
+        submit(bench.fleet, read(PerformerRequest, {"name": "Massive Attack", "priority": 1}))
+        bench.track(priority=10)
+        (row,) = bench.rows("SELECT priority, state FROM lookups WHERE question = 'performer'")
+        assert row == (10, "waiting")
+
+    def test_within_freshness_asks_nothing_and_ends_at_once(self, bench: Bench) -> None:
+        track = bench.track(album_title="Mezzanine")
+        bench.settle_down()
+        before = len(bench.upstream.asked)
+        bench.track()
+        status = bench.status(track)
+        assert (status.status, status.finished_at is not None) == ("completed", True)
+        assert len(bench.upstream.asked) == before
+        assert not bench.tickets
+
+    def test_of_somebody_else_a_fresh_finding_is_used(self, bench: Bench) -> None:
+        """Whoever asked: the performer's genres are known from another track."""
+        bench.track()
+        bench.settle_down()
+        bench.track("Angel")
+        bench.settle_down()
+        assert bench.upstream.questions().count("performer") == 1
+
+    def test_after_nothing_was_found_it_is_remembered(self, bench: Bench, upstream: Upstream) -> None:
+        upstream.answers = {}
+        track = bench.track()
+        bench.settle_down()
+        assert bench.status(track).status == "failed"
+        before = len(upstream.asked)
+        bench.track()
+        bench.settle_down()
+        assert len(upstream.asked) == before
+        assert bench.status(track).status == "failed"
+
+    def test_rechecks_grow_from_a_day(self, bench: Bench, upstream: Upstream) -> None:
+        upstream.answers = {}
+        track = bench.track()
+        bench.settle_down()
+        for days, asked in ((0.9, 0), (0.2, 1), (1.9, 0), (0.2, 1), (3.9, 0), (0.2, 1)):
+            bench.run("UPDATE lookups SET settled_at = settled_at - make_interval(secs => :s)", s=days * 86400)
+            bench.forget_replies()
+            before = upstream.questions().count("track")
+            bench.track()
+            bench.settle_down()
+            assert upstream.questions().count("track") - before == asked, days
+        assert max(row.misses for row in bench.rows("SELECT misses FROM lookups WHERE subject_id = :id", id=track)) == 4
+
+    def test_when_stale_it_is_asked_again(self, bench: Bench, upstream: Upstream) -> None:
+        bench.track()
+        bench.settle_down()
+        bench.run("UPDATE findings SET stated_at = stated_at - interval '31 days'")
+        bench.run("UPDATE lookups SET settled_at = settled_at - interval '31 days'")
+        bench.forget_replies()
+        before = len(upstream.asked)
+        bench.track()
+        bench.settle_down()
+        assert len(upstream.asked) == 2 * before
+
+
+class TestForceRefresh:
+    def test_asks_again_past_findings_and_cache(self, bench: Bench, upstream: Upstream) -> None:
+        track = bench.track()
+        bench.settle_down()
+        asked = upstream.questions()
+        upstream.answers["track"] = {"isrc": "GBAAA9800322", "musicbrainz_id": "m-2", "bpm": 80.0}
+        bench.track(force_refresh=True)
+        bench.settle_down()
+        assert sorted(upstream.questions()) == sorted(asked * 2)
+        assert bench.rows("SELECT musicbrainz_id, bpm FROM tracks") == [("m-2", 80.0)]
+        assert bench.status(track).status == "completed"
+
+    def test_a_persons_lock_stays(self, bench: Bench, upstream: Upstream) -> None:
+        bench.track()
+        bench.settle_down()
+        bench.run("UPDATE findings SET locked = true, value = '\"m-9\"' WHERE field = 'musicbrainz_id' AND kind = 'track'")
+        bench.track(force_refresh=True)
+        bench.settle_down()
+        assert bench.rows("SELECT musicbrainz_id FROM tracks") == [("m-9",)]
+
+    def test_joins_a_waiting_lookup_that_then_passes_the_cache(self, bench: Bench, upstream: Upstream) -> None:
+        """The open lookup was planned without force; its reply must not come from before the force."""
+        bench.track()
+        bench.settle_down()
+        bench.run("UPDATE findings SET stated_at = stated_at - interval '31 days'")
+        bench.run("UPDATE lookups SET settled_at = settled_at - interval '31 days'")
+        bench.track()
+        before = upstream.questions().count("track"), upstream.questions().count("performer")
+        bench.track(force_refresh=True)
+        bench.settle_down()
+        after = upstream.questions().count("track"), upstream.questions().count("performer")
+        assert after == (before[0] + 1, before[1] + 1)
+
+    def test_a_call_begun_before_it_does_not_satisfy_it(self, bench: Bench, upstream: Upstream) -> None:
+        answer = upstream.answers["track"]
+
+        def forced_meanwhile(_keys: Any) -> Any:
+            upstream.answers["track"] = answer
+            bench.track(force_refresh=True)
+            return answer
+
+        upstream.answers["track"] = forced_meanwhile
+        track = bench.track()
+        bench.settle_down()
+        assert upstream.questions().count("track") == 2
+        assert bench.status(track).status == "completed"
+
+
+BAD: list[tuple[type[Request], dict[str, Any], str]] = [
+    (TrackRequest, {"artist_name": ""}, "artist_name: .*at least 1 character"),
+    (TrackRequest, {"artist_name": "  "}, "artist_name: .*at least 1 character"),
+    (TrackRequest, {"artist_name": None, "priority": 0}, "priority: .*greater than or equal to 1.*got 0"),
+    (TrackRequest, {"priority": 11}, "priority: .*less than or equal to 10.*got 11"),
+    (TrackRequest, {"priority": "x"}, "priority: .*valid integer.*got 'x'"),
+    (TrackRequest, {"track_title": "a\x00b"}, "track_title: .*NUL byte"),
+    (TrackRequest, {"track_title": "x" * 10_000}, r"track_title: .*at most 1000 characters.*\(10,002 characters\)"),
+    (TrackRequest, {"track_title": "\ud800"}, "track_title: .*nicode"),
+    (TrackRequest, {"track_id": "i" * 201}, "track_id: .*at most 200"),
+    (TrackRequest, {"duration_ms": -1}, "duration_ms: .*greater than 0"),
+    (TrackRequest, {"duration_ms": 10**12}, "duration_ms: .*less than"),
+    (TrackRequest, {"titel": "Teardrop"}, "titel: .*not permitted"),
+    (PerformerRequest, {"name": ["Air"]}, "name: .*valid string"),
+    (AlbumRequest, {"title": {}}, "title: .*valid string"),
+]
+
+
+@pytest.mark.parametrize(("model", "given", "message"), BAD, ids=lambda value: str(value)[:40])
+def test_a_bad_request_says_what_is_wrong(model: type[Request], given: dict[str, Any], message: str) -> None:
+    with pytest.raises(BadRequest, match=message) as caught:
+        read(model, given)
+    assert len(str(caught.value)) < 300
+
+
+def test_all_complaints_come_at_once() -> None:
+    with pytest.raises(BadRequest, match=r"priority: .*; .*artist"):
+        read(TrackRequest, {"priority": 0, "artist": ""})
+
+
+def test_other_spellings_and_numbers_are_taken() -> None:
+    request = read(TrackRequest, {"track_id": 12, "artist": "Air", "title": "Kelly", "album": "Moon", "priority": "6"})
+    assert (request.track_id, request.artist_name, request.album_title) == ("12", "Air", "Moon")
+    assert request.priority == 6
