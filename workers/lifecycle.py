@@ -32,6 +32,7 @@ def join(**_: Any) -> None:
     logging.getLogger("httpx").setLevel(logging.WARNING)
     register_fetches()
     register_sources(process.fleet())
+    process.steward().beat()
 
 
 @signals.worker_ready.connect

@@ -66,8 +66,9 @@ def _complaint(message: Any) -> str | None:
         return "not in Celery's envelope: no properties.delivery_tag"
     if not isinstance(message.get("headers", {}), dict) or not isinstance(message.get("body"), str):
         return "not in Celery's envelope: headers or body of another type"
-    if not isinstance(properties.get("delivery_info"), dict):
-        return "not in Celery's envelope: no properties.delivery_info"
+    way = properties.get("delivery_info")
+    if not isinstance(way, dict) or not {"exchange", "routing_key"} <= way.keys():
+        return "not in Celery's envelope: no exchange and routing_key in properties.delivery_info"
     if properties.get("body_encoding") == "base64":
         try:
             base64.b64decode(message["body"], validate=True)

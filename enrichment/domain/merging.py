@@ -21,7 +21,7 @@ from typing import Any
 
 from enrichment.domain.findings import Statement
 from enrichment.domain.music import TEMPO_SLACK, camelot, from_camelot, genre_key, read_key, same_tempo
-from enrichment.domain.subjects import FIELDS, Field, Kind
+from enrichment.domain.subjects import FIELDS, Field, Kind, clean_value
 from enrichment.domain.text import clean, name_key
 
 MOST_GENRES = 10
@@ -50,11 +50,14 @@ class Merged:
 
 
 def merge(kind: Kind, statements: Iterable[Statement]) -> dict[str, Merged]:
-    """The record of a subject of this kind, by field. Statements about fields it cannot have are left out."""
+    """The record of a subject of this kind, by field. Statements about fields it cannot have, and values of the
+    wrong type, are left out.
+    """
     by_field: dict[str, list[Statement]] = {}
     for statement in statements:
-        if statement.field in FIELDS[kind]:
-            by_field.setdefault(statement.field, []).append(_normal(statement))
+        value = _normal(statement.field, clean_value(kind, statement.field, statement.value))
+        if value is not None:
+            by_field.setdefault(statement.field, []).append(replace(statement, value=value))
     record = {}
     for name, stated in sorted(by_field.items()):
         merged = _merge_field(FIELDS[kind][name], stated)
@@ -68,11 +71,9 @@ def plain(merged: Mapping[str, Merged]) -> dict[str, Any]:
     return {name: field.value for name, field in merged.items()}
 
 
-def _normal(statement: Statement) -> Statement:
+def _normal(field: str, value: Any) -> Any:
     """Keys in one spelling, so that "Am" and "A Minor" agree."""
-    if statement.field == "key" and isinstance(statement.value, str):
-        return replace(statement, value=read_key(statement.value) or statement.value)
-    return statement
+    return read_key(value) or value if field == "key" and value is not None else value
 
 
 def _merge_field(field: Field, stated: Sequence[Statement]) -> Merged | None:
@@ -116,15 +117,13 @@ def _merged(winner: Statement, confidence: float, reason: str, others: Iterable[
 # --- scalars -------------------------------------------------------------------------------------------------------
 
 
-def _best(said: Sequence[Statement]) -> Merged | None:
+def _best(said: Sequence[Statement]) -> Merged:
     """The value with the strongest support; of those that agree, the most exact and surest statement of it."""
-    if not said:
-        return None
     supports = [_support(statement, said) for statement in said]
     at = min(range(len(said)), key=lambda at: (-round(supports[at], 9), -_precision(said[at]), *_order(said[at])))
     winner = said[at]
     agreeing = sorted(one.source for one in said if one is not winner and _agree(one, winner))
-    why = f"as {', '.join(agreeing)} also says" if agreeing else f"the surest of {len(said)}" if len(said) > 1 else ""
+    why = f"also said by {', '.join(agreeing)}" if agreeing else f"the surest of {len(said)}" if len(said) > 1 else ""
     return _merged(winner, supports[at], "; ".join(filter(None, (winner.reason, why))), others=said)
 
 
@@ -158,7 +157,7 @@ def _is_number(value: Any) -> bool:
 
 def _precision(statement: Statement) -> int:
     """A full date says more than its year."""
-    return len(statement.value) if statement.field == "release_date" and isinstance(statement.value, str) else 0
+    return len(statement.value) if statement.field == "release_date" else 0
 
 
 # --- lists and maps ------------------------------------------------------------------------------------------------
@@ -171,17 +170,13 @@ def _united(said: Sequence[Statement]) -> Merged:
     return Merged(first.value, first.source, round(first.confidence, 3), first.stated_at, reason)
 
 
-def _items(statement: Statement) -> list[Any]:
-    return statement.value if isinstance(statement.value, list) else []
-
-
 def _genres(said: Sequence[Statement]) -> list[Any]:
     """By the sum of the confidence of those who say so, each origin once; then as the surest source orders them."""
     weight: dict[str, dict[str, float]] = {}
     spelled: dict[str, str] = {}
     for statement in said:
         origin = _ORIGIN.get(statement.source, statement.source)
-        for name in _items(statement):
+        for name in statement.value:
             key = genre_key(name) if isinstance(name, str) else ""
             if key:
                 by_origin = weight.setdefault(key, {})
@@ -194,7 +189,7 @@ def _genres(said: Sequence[Statement]) -> list[Any]:
 def _aliases(said: Sequence[Statement]) -> list[Any]:
     """Each name once, as the surest source spells it."""
     aliases: dict[str, str] = {}
-    for name in (name for statement in said for name in _items(statement) if isinstance(name, str)):
+    for name in (name for statement in said for name in statement.value if isinstance(name, str)):
         if key := name_key(name):
             aliases.setdefault(key, name)
     return list(aliases.values())
@@ -204,7 +199,7 @@ def _images(said: Sequence[Statement]) -> list[Any]:
     """Each address once, as the surest source describes it; the largest first."""
     images: dict[str, Any] = {}
     for statement in said:
-        for image in _items(statement):
+        for image in statement.value:
             if isinstance(image, dict) and isinstance(image.get("url"), str):
                 images.setdefault(image["url"], image)
     return sorted(images.values(), key=lambda image: (-_area(image), image["url"]))
@@ -222,25 +217,19 @@ _UNITED: dict[str, Callable[[Sequence[Statement]], list[Any]]] = {
 }
 
 
-def _best_list(said: Sequence[Statement]) -> Merged | None:
+def _best_list(said: Sequence[Statement]) -> Merged:
     """The surest source's list, the longest of equally sure ones. Lists are never mixed: their order has a meaning."""
-    lists = [statement for statement in said if _items(statement)]
-    if not lists:
-        return None
-    best = min(lists, key=lambda one: (-one.confidence, -len(one.value), *_order(one)))
-    return _merged(best, best.confidence, best.reason or f"the surest of {len(lists)}", others=lists)
+    best = min(said, key=lambda one: (-one.confidence, -len(one.value), *_order(one)))
+    return _merged(best, best.confidence, best.reason or f"the surest of {len(said)}", others=said)
 
 
-def _best_map(said: Sequence[Statement]) -> Merged | None:
+def _best_map(said: Sequence[Statement]) -> Merged:
     by_key: dict[str, list[Statement]] = {}
     for statement in said:
-        for key, value in statement.value.items() if isinstance(statement.value, dict) else ():
+        for key, value in statement.value.items():
             by_key.setdefault(key, []).append(replace(statement, value=value))
     best = {key: _best(stated) for key, stated in sorted(by_key.items())}
-    values = {key: merged.value for key, merged in best.items() if merged}
-    if not values:
-        return None
-    return replace(_united(said), value=values)
+    return replace(_united(said), value={key: merged.value for key, merged in best.items()})
 
 
 # --- what follows from other fields --------------------------------------------------------------------------------
@@ -251,7 +240,7 @@ def _derived(record: dict[str, Merged], stated: Mapping[str, Sequence[Statement]
     for field, other, convert in (("camelot", "key", camelot), ("key", "camelot", from_camelot)):
         base = record.get(other)
         is_locked = field in record and record[field].reason == _LOCKED
-        value = convert(base.value) if base and isinstance(base.value, str) and not is_locked else None
+        value = convert(base.value) if base and not is_locked else None
         if base and value and (field == "camelot" or field not in record):
             record[field] = Merged(value, base.source, base.confidence, base.stated_at, f"from {other}")
     return record | _tempi(record.get("bpm"), record.get("bpm_alternatives"), stated.get("bpm", ()))
@@ -264,7 +253,7 @@ def _tempi(bpm: Merged | None, known: Merged | None, stated: Sequence[Statement]
     tempi = [bpm.value, *(tempo for tempo in (known.value if known else ()) if _is_number(tempo))]
     first = len(tempi)
     for statement in _newest_of_each(stated):
-        if _is_number(statement.value) and not any(same_tempo(statement.value, tempo) for tempo in tempi):
+        if not any(same_tempo(statement.value, tempo) for tempo in tempi):
             tempi.append(statement.value)
     others = sorted(tempi[1:])
     if len(tempi) == first or not others:

@@ -165,7 +165,9 @@ def return_unharmed(connection: Connection, worker: uuid.UUID) -> None:
 
 _EXPIRED = text("""
 WITH expired AS (
-    SELECT id FROM lookups WHERE state = 'claimed' AND lease_until < clock_timestamp()
+    SELECT id FROM lookups l WHERE state = 'claimed' AND (lease_until < clock_timestamp()
+        OR claimed_at < clock_timestamp() - interval '15 seconds'
+           AND NOT EXISTS (SELECT FROM workers w WHERE w.id = l.claimed_by))
     ORDER BY id LIMIT 1000 FOR UPDATE SKIP LOCKED
 )
 UPDATE lookups SET state = 'waiting', claim_token = NULL, claimed_by = NULL, lease_until = NULL
@@ -189,5 +191,8 @@ def return_of_the_dead(connection: Connection, workers: Iterable[uuid.UUID]) -> 
 
 
 def return_expired(connection: Connection) -> int:
-    """Claims whose worker lives but has given up on them (the database was away when it settled). Returns how many."""
+    """Claims that nobody will settle: their worker has given up on them, or no longer stands in `workers`.
+
+    Returns how many.
+    """
     return len(connection.execute(_EXPIRED).all())

@@ -41,7 +41,7 @@ class Steward:
 
     def round(self) -> None:
         """Heartbeat, and the round if no other steward is at it. Raises what PostgreSQL and Redis raise."""
-        self._beat()
+        self.beat()
         if not self._redis.set("steward", str(self._fleet.worker.id), nx=True, ex=LOCK_SECONDS):
             return
         try:
@@ -49,7 +49,8 @@ class Steward:
         finally:
             self._redis.delete("steward")
 
-    def _beat(self) -> None:
+    def beat(self) -> None:
+        """The worker lives. Before its first claim, too: what an unknown worker holds comes back only late."""
         fleet = self._fleet
         try:
             with fleet.engine.begin() as connection:

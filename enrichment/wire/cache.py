@@ -40,16 +40,20 @@ class Cache:
             return None
         head, _, body = zlib.decompress(kept).partition(b"\n")
         about = json.loads(head)
-        if fresh_after is not None and datetime.fromisoformat(about["stored_at"]) < fresh_after:
+        if fresh_after is not None and datetime.fromisoformat(about["asked_at"]) < fresh_after:
             return None
         return Reply(about["status"], about["headers"], body, about["url"])
 
-    def put(self, key: str, reply: Reply, seconds: float) -> None:
-        """Keep an answer for so long."""
+    def now(self) -> datetime:
+        """The moment that a request about to be sent has."""
+        return self._now()
+
+    def put(self, key: str, reply: Reply, seconds: float, asked_at: datetime) -> None:
+        """Keep an answer for so long. asked_at: when the request was sent; it can say nothing of later."""
         if len(reply.body) > LARGEST or seconds < 1:
             return
         about = {
-            "stored_at": self._now().isoformat(),
+            "asked_at": asked_at.isoformat(),
             "status": reply.status,
             "headers": {name: reply.headers[name] for name in ("content-type", "date") if name in reply.headers},
             "url": reply.url,

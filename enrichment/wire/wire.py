@@ -26,11 +26,12 @@ import redis
 import requests
 import structlog
 
-from enrichment.domain.outcomes import ANSWER, Answer, Judgement, Verdict
+from enrichment.domain.outcomes import ANSWER, ANSWERED, Answer, Judgement, Verdict
 from enrichment.domain.questions import Question
 from enrichment.sources.base import USER_AGENT, Ask, NoAnswer, Reply, Source
 from enrichment.wire import transports
 from enrichment.wire.cache import Cache
+from enrichment.wire.guard import PrivateAddress
 from enrichment.wire.limiter import Limiter, Turn
 
 log = structlog.get_logger()
@@ -66,7 +67,10 @@ class Result:
 
 @dataclass(slots=True)
 class Call:
-    """One call under way: its turn, its deadline, and what has come of it."""
+    """One call under way: its turn, its deadline, and what has come of it.
+
+    refusal: of the upstream. trouble: our own Redis or PostgreSQL did not answer.
+    """
 
     source: Source[Any]
     turn: Turn
@@ -77,7 +81,8 @@ class Call:
     calls: int = 0
     hits: int = 0
     seconds: float = 0.0
-    to_keep: list[tuple[str, Reply]] = field(default_factory=list)
+    to_keep: list[tuple[str, Reply, datetime]] = field(default_factory=list)
+    trouble: Exception | None = None
 
 
 _under_way: ContextVar[Call] = ContextVar("call under way")
@@ -116,7 +121,7 @@ class Wire:
         """One call. Never raises for what an upstream does; redis.RedisError passes."""
         with self._call(source, turn, fresh_after) as call:
             judgement, answers = self._answers(call, question, asks)
-        if judgement.verdict is Verdict.ANSWER:
+        if judgement.verdict is Verdict.ANSWER and all(answer.outcome in ANSWERED for answer in answers):
             self._keep(call)
         return Result(judgement, answers, _excerpt(call), call.calls, call.hits, call.seconds)
 
@@ -127,11 +132,13 @@ class Wire:
             return no.judgement, ()
         except Exception as error:
             # Client libraries raise whatever they like; the wire knows whether the upstream refused or was misread.
+            if call.trouble is not None:
+                raise call.trouble from None
             if call.refusal is not None:
                 return call.refusal.judgement, ()
-            if call.last is None:
-                raise
             return Judgement(Verdict.UNREADABLE, message=f"{type(error).__name__}: {error}"[:500]), ()
+        if call.trouble is not None:
+            raise call.trouble
         if call.refusal is not None:
             # Some libraries turn a refusal into an empty answer; a failure must not look like "not found".
             return call.refusal.judgement, ()
@@ -141,8 +148,8 @@ class Wire:
 
     def _keep(self, call: Call) -> None:
         try:
-            for key, reply in call.to_keep:
-                self._cache.put(key, reply, call.source.cache_seconds)
+            for key, reply, asked_at in call.to_keep:
+                self._cache.put(key, reply, call.source.cache_seconds, asked_at)
         except redis.RedisError as error:
             log.warning("reply is not kept", source=call.source.name, error=str(error)[:200])
 
@@ -168,17 +175,20 @@ class Wire:
         """One request of the call under way, from cache or from the upstream. Raises NoAnswer for refusals."""
         call = _under_way.get()
         key = self._cache.key(call.source.name, method, url, body) if cache else ""
-        if cache and (kept := self._cache.get(key, call.fresh_after)):
+        with _ours(call):
+            kept = self._cache.get(key, call.fresh_after) if cache else None
+        if kept is not None:
             call.hits += 1
             call.last = kept
             return kept
+        asked_at = self._cache.now()
         try:
             reply = self._follow(call, method, url, headers, body)
         except NoAnswer as no:
             call.refusal = call.refusal or no
             raise
         if cache and reply.status == 200:
-            call.to_keep.append((key, reply))
+            call.to_keep.append((key, reply, asked_at))
         return reply
 
     def _follow(self, call: Call, method: str, url: str, headers: Mapping[str, str], body: bytes) -> Reply:
@@ -188,8 +198,8 @@ class Wire:
             if reply.status not in (301, 302, 303, 307, 308) or not location:
                 break
             target = urljoin(url, location)
-            if urlsplit(target).netloc != urlsplit(url).netloc:
-                # What opens one host is not shown to another.
+            if _origin(target) != _origin(url):
+                # What opens one host is not shown to another, nor to the same one in clear text.
                 headers = {name: value for name, value in headers.items() if name.lower() != "authorization"}
             method, body = ("GET", b"") if reply.status == 303 else (method, body)
             url = target
@@ -202,7 +212,8 @@ class Wire:
         return reply
 
     def _exchange(self, call: Call, method: str, url: str, headers: Mapping[str, str], body: bytes) -> Reply:
-        self._spend(call)
+        with _ours(call):
+            self._spend(call)
         sent = {"user-agent": USER_AGENT, "accept-encoding": "gzip, deflate"} | {
             k.lower(): v for k, v in headers.items()
         }
@@ -215,12 +226,14 @@ class Wire:
         except (httpx.InvalidURL, httpx.UnsupportedProtocol) as error:
             raise NoAnswer(Judgement(Verdict.BAD_REQUEST, message=f"not a URL to ask: {error}")) from error
         except httpx.HTTPError as error:
+            if isinstance(error.__cause__, PrivateAddress):
+                raise NoAnswer(Judgement(Verdict.BAD_REQUEST, message=f"not a URL to ask: {error}")) from error
             raise NoAnswer(Judgement(Verdict.FAILING, message=f"{type(error).__name__}: {error}"[:300])) from error
         finally:
             call.seconds += self._monotonic() - started
 
     def _read(self, call: Call, method: str, url: str, headers: Mapping[str, str], body: bytes) -> Reply:
-        left = call.deadline - self._monotonic()
+        left = max(0.001, call.deadline - self._monotonic())
         timeout = httpx.Timeout(left, connect=min(CONNECT_SECONDS, left))
         with self._http.stream(method, url, headers=headers, content=body or None, timeout=timeout) as response:
             chunks, size = [], 0
@@ -287,6 +300,23 @@ class _WireLine:
 
     def send_urllib(self, request: urllib.request.Request) -> bytes:
         return transports.send_urllib(self.send, request)
+
+
+@contextmanager
+def _ours(call: Call) -> Iterator[None]:
+    """What fails in here is no fault of the upstream, whatever a library makes of it."""
+    try:
+        yield
+    except NoAnswer:
+        raise
+    except Exception as error:
+        call.trouble = error
+        raise
+
+
+def _origin(url: str) -> tuple[str, str]:
+    parts = urlsplit(url)
+    return parts.scheme, parts.netloc
 
 
 def _excerpt(call: Call) -> str:

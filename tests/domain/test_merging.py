@@ -54,7 +54,7 @@ def test_the_surest_value_wins(said: list[tuple[Any, ...]], value: str, source: 
 def test_agreement_raises_confidence_and_is_explained() -> None:
     merged = _track("isrc", ("deezer", "X", 0.7), ("spotify", "X", 0.8), ("itunes", "Y", 0.5))
     assert merged.confidence == pytest.approx(0.94)
-    assert merged.reason == "as deezer also says"
+    assert merged.reason == "also said by deezer"
     assert [(other.source, other.value) for other in merged.others] == [("itunes", "Y")]
 
 
@@ -186,6 +186,8 @@ def test_what_is_no_field_of_the_kind_or_says_nothing_is_left_out() -> None:
         _says("deezer", 5, field="followers"),
         _says("deezer", [], field="genres"),
         _says("deezer", {}, field="external_urls"),
+        _says("deezer", "fast", field="bpm"),
+        _says("deezer", "\x00", field="label"),
     ]
     assert merge(Kind.TRACK, statements) == {}
 

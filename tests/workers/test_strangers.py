@@ -11,6 +11,8 @@ import redis
 from tests.support import eventually
 from tests.workers.conftest import Rows, Shared
 
+DIRECT = {"exchange": "", "routing_key": "default"}
+
 
 def _letters(rows: Rows) -> list[Any]:
     return rows("SELECT error, body FROM dead_letters WHERE what = 'message' ORDER BY id")
@@ -53,14 +55,17 @@ def test_bad_input_becomes_a_dead_letter_and_harms_nobody(
         b"[1, 2]",
         b'"text"',
         b'{"track_id": "a"}',
-        b'{"body": "!!", "properties": {"delivery_tag": "t", "body_encoding": "base64", "delivery_info": {}}}',
+        b'{"body": "", "properties": {"delivery_tag": "t", "delivery_info": {}}}',
+        json.dumps(
+            {"body": "!", "properties": {"delivery_tag": "t", "body_encoding": "base64", "delivery_info": DIRECT}}
+        ).encode(),
         json.dumps(
             {
                 "body": "gASVAAAAAAAAAC4=",
                 "content-type": "application/x-python-serialize",
                 "content-encoding": "binary",
                 "headers": {"task": "enrich_track", "id": "1"},
-                "properties": {"delivery_tag": "t2", "body_encoding": "base64", "delivery_info": {"exchange": ""}},
+                "properties": {"delivery_tag": "t2", "body_encoding": "base64", "delivery_info": DIRECT},
             }
         ).encode(),
     ],
