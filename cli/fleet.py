@@ -97,6 +97,8 @@ def _opened(settings: Settings, environment: Mapping[str, str], data: Path, serv
         fleet = build(settings, Parts(send_fetch=_sender(settings.broker_url) if settings.broker_url else None))
     except ValueError as error:
         raise of_settings(error) from error
+    with fleet.engine.connect():  # a database that is away is told at once; later on it is waited for
+        pass
     register_sources(fleet)
     return Opened(fleet, settings, environment, data, servers)
 

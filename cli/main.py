@@ -54,7 +54,7 @@ def demo_command(
     rows: Annotated[
         int, typer.Option(min=1, help="Tracks to enrich, with some of their performers and albums.")
     ] = ROWS,
-    speed: Speed = 10.0,
+    speed: Speed = 7.0,
     json: AsJson = False,
 ) -> None:
     """Run the whole fleet on this machine against simulated upstreams, and sum up.

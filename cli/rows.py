@@ -38,6 +38,8 @@ COLUMNS = {
 }
 """Columns (or JSON keys) that are read, in lower case, and what they are called in a request. Others are left out."""
 
+NAMES = ("artist_name", "track_title")
+
 LONGEST_RECORD = 20
 """Lines that one CSV record may span. A quote that is never closed must not swallow the file."""
 
@@ -121,13 +123,15 @@ def _not_utf8(given: dict[str, Any]) -> list[str]:
 
 
 def _missing(given: dict[str, Any]) -> list[str]:
-    if given.get("track_id") not in (None, ""):
+    """Names that are not there or empty. An id does without both, not without one."""
+    missing = [name for name in NAMES if _is_blank(given.get(name))]
+    if not missing or (len(missing) == len(NAMES) and not _is_blank(given.get("track_id"))):
         return []
-    return [
-        f"{name}: is empty; a track needs artist and title, or the id of a track that is known"
-        for name in ("artist_name", "track_title")
-        if given.get(name) is None or (isinstance(given[name], str) and not given[name].strip())
-    ]
+    return [f"{name}: is empty; a track needs artist and title, or else the id of a known track" for name in missing]
+
+
+def _is_blank(value: object) -> bool:
+    return value is None or (isinstance(value, str) and not value.strip())
 
 
 def _json_records(text: str) -> tuple[list[tuple[int, Given]], set[str]]:
@@ -178,7 +182,7 @@ def _csv_record(names: list[str], fields: list[str] | str) -> Given:
         return f"row: has {len(fields)} fields where the header has {len(names)}; quote fields that hold the separator"
     named = ((COLUMNS[name], value) for name, value in zip(names, fields, strict=True) if name in COLUMNS)
     # A CSV has no other way to say "not known" than an empty field.
-    return {name: value for name, value in named if value.strip() or name in ("artist_name", "track_title")}
+    return {name: value for name, value in named if value.strip()}
 
 
 def _split(lines: list[str], delimiter: str) -> Iterator[tuple[int, list[str] | str]]:

@@ -11,6 +11,8 @@ from sqlalchemy import Connection, text
 STOPPED_SECONDS = 10 * 365 * 86400.0
 """What a stop is to the limiter: a pause nobody lives to see the end of."""
 
+DAY_SECONDS = 86400.0
+
 _BEAT = text("""
 INSERT INTO workers (id, host, machine, pid, pid_started, threads, version)
 VALUES (:id, :host, :machine, :pid, :pid_started, :threads, :version)
@@ -161,10 +163,13 @@ UPDATE quota_hours SET calls = calls + 1 WHERE source = :source AND hour = date_
 
 
 def spend_day(connection: Connection, source: str, per_day: int) -> float | None:
-    """Takes one call of the day quota. None: taken. Else seconds until the oldest hour leaves the day."""
+    """Takes one call of the day quota. None: taken. Else seconds until the oldest hour leaves the day.
+
+    An hour's calls may be from its end, so that takes up to 25 hours; a wait of more than a day would be a stop.
+    """
     connection.execute(_OPEN_HOUR, {"source": source})
     spent = connection.execute(_SPENT, {"source": source}).one()
     if spent.calls >= per_day:
-        return max(60.0, float(spent.next or 3600.0))
+        return min(DAY_SECONDS, max(60.0, float(spent.next or 3600.0)))
     connection.execute(_SPEND, {"source": source})
     return None

@@ -107,7 +107,8 @@ def _use(fleet: Fleet, source: str, turn: Turn, place: _Place) -> Fetched:
         refill_all(fleet, _settle(fleet, claims, result).sources)
         lookups += len(claims)
         found += sum(1 for answer in result.answers if answer.findings)
-        outcome = result.judgement.verdict if result.calls else f"{result.judgement.verdict}, from the cache"
+        verdict = result.judgement.verdict
+        outcome = f"{verdict}, from the cache" if result.hits and not result.calls else verdict
         if result.judgement.verdict is not Verdict.ANSWER:
             break
     return Fetched(source, lookups, found, outcome)

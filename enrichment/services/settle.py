@@ -10,7 +10,7 @@ from sqlalchemy import Connection
 
 from enrichment.domain.backoff import SHED_LIMIT, retry_delay, shed_delay
 from enrichment.domain.findings import Finding, Statement
-from enrichment.domain.outcomes import OUTCOME_OF, Answer, Judgement, Outcome, Verdict
+from enrichment.domain.outcomes import OUTCOME_OF, Answer, Outcome, Verdict
 from enrichment.domain.subjects import Kind, clean_value
 from enrichment.domain.text import name_key, title_key
 from enrichment.reservoir import findings, settling
@@ -59,7 +59,11 @@ def outcomes(fleet: Fleet, claims: Sequence[Claim], result: Result) -> Iterable[
     """Each claim's outcome and next move: outcomes are per lookup, not per batch."""
     if result.judgement.verdict is Verdict.ANSWER:
         for claim, answer in zip(claims, result.answers, strict=True):
-            yield _of_answer(claim, answer, result.excerpt)
+            if answer.outcome is Outcome.OVER_BUDGET and len(claims) == 1:
+                # Cut off although nothing shared its call: asking the same again at once would never end.
+                yield Answered(_try_later(fleet, claim, answer.note, result.excerpt))
+            else:
+                yield _of_answer(claim, answer, result.excerpt)
         return
     for position, claim in enumerate(claims):
         yield Answered(
@@ -89,7 +93,7 @@ def _of_judgement(fleet: Fleet, claim: Claim, result: Result, *, alone: bool, fi
             delay = shed_delay(fleet.jitter()) / fleet.speed
             return Settlement(claim, outcome, Move.LATER, note, delay=delay, shed=True, misses=claim.misses)
         case Verdict.SHED | Verdict.FAILING:
-            return _try_later(fleet, claim, judgement, result.excerpt)
+            return _try_later(fleet, claim, note, result.excerpt)
         case Verdict.REFUSED:
             # The source stops; its lookups are put aside until a person has acted. One letter tells that person.
             return Settlement(claim, outcome, Move.DEFER, note, died=first, excerpt=result.excerpt, misses=claim.misses)
@@ -101,16 +105,16 @@ def _of_judgement(fleet: Fleet, claim: Claim, result: Result, *, alone: bool, fi
             return Settlement(claim, outcome, Move.WAIT, note, misses=claim.misses)
 
 
-def _try_later(fleet: Fleet, claim: Claim, judgement: Judgement, excerpt: str) -> Settlement:
+def _try_later(fleet: Fleet, claim: Claim, why: str, excerpt: str) -> Settlement:
     delay = retry_delay(claim.attempts + 1, fleet.jitter())
     if delay is None:
-        note = f"{judgement.message} (after {claim.attempts} retries)"
+        note = f"{why} (after {claim.attempts} retries)"
         return Settlement(claim, Outcome.TRY_LATER, Move.END, note, attempt=True, died=True, excerpt=excerpt)
     return Settlement(
         claim,
         Outcome.TRY_LATER,
         Move.LATER,
-        judgement.message,
+        why,
         delay=delay / fleet.speed,
         attempt=True,
         misses=claim.misses,

@@ -130,8 +130,8 @@ class Wire:
             answers = tuple(call.source.ask(question, asks, self.client(call.source.name)))
         except NoAnswer as no:
             return no.judgement, ()
-        except Exception as error:
-            # Client libraries raise whatever they like; the wire knows whether the upstream refused or was misread.
+        except Exception as error:  # noqa: BLE001 - client libraries raise whatever they like
+            # The wire knows whether the upstream refused or was misread, or whether the failure is ours.
             if call.trouble is not None:
                 raise call.trouble from None
             if call.refusal is not None:

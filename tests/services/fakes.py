@@ -94,11 +94,15 @@ class Beta(Fake):
 
 @dataclass
 class Upstream:
-    """Both fakes' server. answers: by "question", what each ask is answered, or a function of its keys."""
+    """Both fakes' server.
+
+    answers: by question, what each ask is answered, or a function of its keys. refusing: by question, a reply for all
+    calls. poison: a value that makes a whole call a bad request.
+    """
 
     answers: dict[str, Any] = field(default_factory=dict)
-    replies: deque[httpx.Response] = field(default_factory=deque)
     refusing: dict[str, httpx.Response] = field(default_factory=dict)
+    poison: str = ""
     asked: list[tuple[str, list[dict[str, Any]]]] = field(default_factory=list)
 
     def __call__(self, request: httpx.Request) -> httpx.Response:
@@ -106,8 +110,8 @@ class Upstream:
         question = parts.path.rpartition("/")[2]
         asks = json.loads(parse_qs(parts.query)["q"][0])
         self.asked.append((question, asks))
-        if self.replies:
-            return self.replies.popleft()
+        if self.poison and any(self.poison in keys.values() for keys in asks):
+            return httpx.Response(400, text=f"{self.poison} is not accepted")
         if question in self.refusing:
             kept = self.refusing[question]
             return httpx.Response(kept.status_code, headers=kept.headers, content=kept.content)
@@ -117,10 +121,6 @@ class Upstream:
     def questions(self) -> list[str]:
         """The questions of the calls that arrived."""
         return [question for question, _ in self.asked]
-
-    def then(self, status: int, body: str = "", times: int = 1, **headers: str) -> None:
-        """The next replies, whatever is asked."""
-        self.replies.extend(httpx.Response(status, text=body, headers=headers) for _ in range(times))
 
     def refuse(self, question: str, status: int, body: str = "", **headers: str) -> None:
         """What this question is answered from now on."""
@@ -215,11 +215,6 @@ class Bench:
     def make_due(self) -> None:
         """The time of every retry has come."""
         self.run("UPDATE lookups SET due_at = clock_timestamp() WHERE due_at IS NOT NULL")
-
-    def fill(self) -> None:
-        """Buckets are full, as after a rest."""
-        for source in self.fleet.sources:
-            self.fleet.limiter.resume(source)
 
 
 def a_bench(

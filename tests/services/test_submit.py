@@ -57,7 +57,9 @@ class TestWhatItCreates:
         bench.run("ALTER TABLE lookups ADD CONSTRAINT no CHECK (source <> 'alpha')")
         with pytest.raises(Exception, match='constraint "no"'):
             submit(bench.fleet, a_track())
-        assert not bench.rows("SELECT FROM tracks UNION ALL SELECT FROM enrichment_status UNION ALL SELECT FROM lookups")
+        assert not bench.rows(
+            "SELECT FROM tracks UNION ALL SELECT FROM enrichment_status UNION ALL SELECT FROM lookups"
+        )
         assert not bench.tickets
 
     def test_low_priority_gathers_and_asks_the_cheapest_question_only(self, bench: Bench) -> None:
@@ -276,10 +278,12 @@ class TestForceRefresh:
         assert bench.rows("SELECT musicbrainz_id, bpm FROM tracks") == [("m-2", 80.0)]
         assert bench.status(track).status == "completed"
 
-    def test_a_persons_lock_stays(self, bench: Bench, upstream: Upstream) -> None:
+    def test_a_persons_lock_stays(self, bench: Bench) -> None:
         bench.track()
         bench.settle_down()
-        bench.run("UPDATE findings SET locked = true, value = '\"m-9\"' WHERE field = 'musicbrainz_id' AND kind = 'track'")
+        bench.run(
+            "UPDATE findings SET locked = true, value = '\"m-9\"' WHERE field = 'musicbrainz_id' AND kind = 'track'"
+        )
         bench.track(force_refresh=True)
         bench.settle_down()
         assert bench.rows("SELECT musicbrainz_id FROM tracks") == [("m-9",)]

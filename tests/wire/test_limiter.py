@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from itertools import pairwise
 
 import pytest
 import redis
@@ -32,7 +33,7 @@ class World:
 
     redis: redis.Redis
     terms: dict[str, Terms] = field(default_factory=dict)
-    standing: Standing = Standing()
+    standing: Standing = field(default_factory=Standing)
     clock: Clock = field(default_factory=Clock)
 
     def limiter(self, worker: str = "w1") -> Limiter:
@@ -506,7 +507,7 @@ def test_two_workers_share_one_line(world: World) -> None:
     world.given(Limit(50, 1))
     limiters = [world.limiter(f"w{n}") for n in range(5)]
     found = [turn(limiters[n % 5].take("s")).moment for n in range(60)]
-    gaps = [later - earlier for earlier, later in zip(found, found[1:], strict=False)]
+    gaps = [later - earlier for earlier, later in pairwise(found)]
     assert min(gaps) > 0.0
     assert sum(gaps) == pytest.approx(59 / 50, abs=0.3)
 
