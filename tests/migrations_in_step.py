@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import sys
 
+import alembic.command
 from alembic.config import Config
 from alembic.util import CommandError
 from sqlalchemy import create_engine
 
-import alembic.command
 from enrichment.bootstrap import ROOT, migrate
 from enrichment.embedded import temporary_servers
 

@@ -1,4 +1,4 @@
-"""the first tables"""
+"""The first tables."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def upgrade() -> None:
         sa.Column("question", sa.Text(), nullable=True),
         sa.Column("kind", sa.Text(), nullable=True),
         sa.Column("subject_id", sa.Uuid(), nullable=True),
-        sa.Column("lookup_id", sa.Integer(), nullable=True),
+        sa.Column("lookup_id", sa.BigInteger(), nullable=True),
         sa.Column("outcome", sa.Text(), nullable=False),
         sa.Column("error", sa.Text(), nullable=False),
         sa.Column("attempts", sa.Integer(), server_default=sa.text("0"), nullable=False),
@@ -102,7 +102,7 @@ def upgrade() -> None:
         sa.Column("reason", sa.Text(), server_default="", nullable=False),
         sa.Column("locked", sa.Boolean(), server_default=sa.text("false"), nullable=False),
         sa.Column("stated_at", sa.DateTime(timezone=True), nullable=False),
-        sa.Column("lookup_id", sa.Integer(), nullable=True),
+        sa.Column("lookup_id", sa.BigInteger(), nullable=True),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_findings")),
     )
     op.create_index("uq_findings_subject_field_source", "findings", ["subject_id", "field", "source"], unique=True)

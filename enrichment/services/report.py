@@ -28,8 +28,8 @@ from enrichment.services.submit import by_text
 from models import OPEN_STATES, TABLES, column_of
 
 ENDED = (Status.COMPLETED, Status.PARTIAL, Status.FAILED)
-ENOUGH_CALLS = 10.0
-"""Of fewer permitted calls a share says nothing."""
+ENOUGH_CALLS = 20.0
+"""Of fewer permitted calls a share says nothing: they are over before the first answers are in."""
 LOOK_ROWS = 2000
 """How many waiting lookups are looked at to see whether a source has work."""
 
@@ -93,7 +93,10 @@ class Usage:
     def share(self, source: str) -> float | None:
         """Calls as a share of those permitted; None where work waited too shortly to tell, or nothing limits them."""
         allowed = self._seconds[source] * self.rates[source]
-        return self._calls[source] / allowed if ENOUGH_CALLS <= allowed < math.inf else None
+        if not ENOUGH_CALLS <= allowed < math.inf:
+            return None
+        # Turns that were given back unused are counted again when they are given again.
+        return min(1.0, self._calls[source] / allowed)
 
 
 def sight(fleet: Fleet) -> dict[str, Sighting]:

@@ -60,7 +60,7 @@ def test_a_limiter_that_began_anew_and_a_time_nobody_looked_do_not_count() -> No
 def test_a_share_of_hardly_anything_is_none() -> None:
     usage = Usage({"a": 2.0, "unlimited": float("inf")})
     usage.add(0.0, {"a": busy(0), "unlimited": busy(0)})
-    usage.add(1.0, {"a": busy(1), "unlimited": busy(100)})
+    usage.add(5.0, {"a": busy(1), "unlimited": busy(100)})
     assert usage.share("a") is None
     assert usage.share("unlimited") is None
 
