@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import uuid
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -40,49 +39,39 @@ class Claim:
 
 
 _HEAD = """
-    SELECT id, question, batch_key, batch_limit FROM lookups
-    WHERE source = :source AND state = 'waiting' {only}
-    ORDER BY priority DESC, id LIMIT 1 FOR UPDATE SKIP LOCKED
+SELECT id, question, batch_key, batch_limit FROM lookups
+WHERE source = :source AND state = 'waiting' {only}
+ORDER BY priority DESC, id LIMIT 1 FOR UPDATE SKIP LOCKED
 """
 
-_CLAIM = """
-WITH head AS MATERIALIZED ({head}),
-size AS MATERIALIZED (
-    SELECT least(coalesce(batch_limit, 1000000), (CAST(:sizes AS jsonb) ->> question)::int) AS most FROM head
-),
-others AS MATERIALIZED (
-    SELECT l.id FROM lookups l
-    WHERE l.source = :source AND l.state = 'waiting'
-      AND l.question = (SELECT question FROM head) AND l.batch_key = (SELECT batch_key FROM head)
-      AND l.batch_limit IS NOT DISTINCT FROM (SELECT batch_limit FROM head)
-      AND l.id <> (SELECT id FROM head)
-    ORDER BY l.priority DESC, l.id
-    LIMIT (SELECT greatest(most - 1, 0) FROM size) FOR UPDATE SKIP LOCKED
-),
-batch AS MATERIALIZED (SELECT id FROM head UNION ALL SELECT id FROM others),
-noted AS (
-    UPDATE source_states SET last_claim_at = clock_timestamp()
-    WHERE source = :source AND EXISTS (SELECT FROM head)
+_BEST = text(_HEAD.format(only=""))
+
+# The low end of the line, its oldest first, unless a critical lookup waits.
+_LOW_END = text(
+    _HEAD.format(
+        only="""AND priority = (
+    SELECT CASE WHEN max(priority) = 10 THEN 10 ELSE min(priority) END
+    FROM lookups WHERE source = :source AND state = 'waiting')"""
+    )
 )
+
+# The head is found by a statement of its own: with its question and the batch's size as plain values the planner walks
+# the index of the batch, instead of sorting all that share the question.
+_CLAIM = text("""
+WITH others AS MATERIALIZED (
+    SELECT id FROM lookups
+    WHERE source = :source AND state = 'waiting' AND question = :question AND batch_key = :batch_key
+      AND batch_limit IS NOT DISTINCT FROM CAST(:batch_limit AS int) AND id <> :head
+    ORDER BY priority DESC, id LIMIT :others FOR UPDATE SKIP LOCKED
+),
+batch AS MATERIALIZED (SELECT CAST(:head AS bigint) AS id UNION ALL SELECT id FROM others),
+noted AS (UPDATE source_states SET last_claim_at = clock_timestamp() WHERE source = :source)
 UPDATE lookups SET state = 'claimed', claimed_at = clock_timestamp(), claimed_by = :worker, claim_token = :token,
     claim_size = (SELECT count(*) FROM batch), lease_until = clock_timestamp() + make_interval(secs => :lease)
 WHERE id IN (SELECT id FROM batch)
 RETURNING id, source, question, kind, subject_id, keys, priority, attempts, sheds, deaths, misses, batch_limit,
     fresh_after, claim_token, claimed_at, correlation_id
-"""
-
-_BEST = text(_CLAIM.format(head=_HEAD.format(only="")))
-
-# The low end of the line, its oldest first, unless a critical lookup waits.
-_LOW_END = text(
-    _CLAIM.format(
-        head=_HEAD.format(
-            only="""AND priority = (
-        SELECT CASE WHEN max(priority) = 10 THEN 10 ELSE min(priority) END
-        FROM lookups WHERE source = :source AND state = 'waiting')"""
-        )
-    )
-)
+""")
 
 
 def claim(
@@ -92,11 +81,19 @@ def claim(
 
     sizes: how many lookups share a call, by question. low_end: begin with the lowest priority, so that it stays alive.
     """
+    head = connection.execute(_LOW_END if low_end else _BEST, {"source": source}).one_or_none()
+    if head is None:
+        return []
+    size = min(sizes.get(head.question, 1), head.batch_limit or 1_000_000)
     rows = connection.execute(
-        _LOW_END if low_end else _BEST,
+        _CLAIM,
         {
             "source": source,
-            "sizes": json.dumps(dict(sizes)),
+            "question": head.question,
+            "batch_key": head.batch_key,
+            "batch_limit": head.batch_limit,
+            "head": head.id,
+            "others": max(0, size - 1),
             "worker": worker,
             "token": uuid.uuid4(),
             "lease": LEASE_SECONDS,

@@ -207,6 +207,12 @@ class Bench:
         )
         return [tuple(row) for row in found]
 
+    def lose_messages(self) -> None:
+        """The broker has lost all messages, and their tickets have run out."""
+        self.tickets.clear()
+        for source in self.fleet.sources:
+            self.redis.delete(f"limiter:{{{source}}}:tickets")
+
     def forget_replies(self) -> None:
         """The cache is empty."""
         for key in self.redis.keys("enrichment:*"):

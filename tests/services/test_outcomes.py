@@ -253,7 +253,8 @@ class TestDayQuota:
         bench.settle_down()
         bench.track("Angel", "Somebody Else")
         bench.settle_down()
-        assert [question for question in upstream.questions() if question != "by_isrc"] == ["track", "performer"]
+        assert sorted(set(upstream.questions()) - {"by_isrc"}) == ["performer", "track"]
+        assert len([question for question in upstream.questions() if question != "by_isrc"]) == 2
         (row,) = bench.rows(
             "SELECT stopped, paused_until - clock_timestamp() <= '24 hours' FROM source_states WHERE source = 'alpha'"
         )
@@ -341,7 +342,7 @@ class TestRefused:
         bench.settle_down()
         late = bench.track("Angel")
         bench.run("UPDATE lookups SET state = 'deferred' WHERE state = 'waiting'")
-        bench.tickets.clear()
+        bench.lose_messages()
         bench.settle_down()
         assert bench.status(track).status == "completed"
         assert bench.status(late).status == "completed"

@@ -1,0 +1,1 @@
+"""Benchmarks: what was promised about speed, measured. `python -m bench.NAME`."""
