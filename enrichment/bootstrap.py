@@ -75,8 +75,7 @@ def build(settings: Settings | None = None, parts: Parts | None = None) -> Fleet
     )
     questions = {name: askable(source, places[name]) for name, source in sources.items()}
     steps = Steps((name, question) for name, asked in questions.items() for question in asked)
-    send = parts.send_fetch or _no_broker
-    return Fleet(engine, sources, questions, steps, limiter, wire, card, send, settings.speed, parts.sleep)
+    return Fleet(engine, sources, questions, steps, limiter, wire, card, parts.send_fetch, settings.speed, parts.sleep)
 
 
 def build_steward(fleet: Fleet, settings: Settings) -> Steward:
@@ -135,11 +134,6 @@ def _day_quota(engine: Engine, terms: _Terms) -> Callable[[str], float | None]:
         return in_transaction(engine, lambda c: fleet_rows.spend_day(c, source, per_day), patience=2.0)
 
     return spend
-
-
-def _no_broker(source: str, ticket: str) -> None:
-    """Without a broker the workers' stewards send the messages."""
-    del source, ticket
 
 
 def make_engine(settings: Settings, threads: int) -> Engine:

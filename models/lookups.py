@@ -37,7 +37,7 @@ class LookupRow(Base):
 
     The order of a source's line is (priority descending, id): the id is its age, and stays when it is given back.
     keys: what the question needs, as known when it was planned. batch_key: only lookups with the same one share a call.
-    batch_limit: the most that may share its call, where a batch was refused or its worker died; or null.
+    batch_limit: the most that may share its call, where a batch was refused or its worker died; else 0.
     claim_size: how many shared its present call. fresh_after: a cached reply older than this does not do.
     misses: how many times in a row the source knew nothing; the wait until it is asked again grows with it.
     """
@@ -54,7 +54,7 @@ class LookupRow(Base):
     lane: Mapped[str] = mapped_column(Computed(_LANE, persisted=True))
     keys: Mapped[dict[str, Any]] = mapped_column(JSONB, server_default=EMPTY_OBJECT)
     batch_key: Mapped[str] = mapped_column(server_default="")
-    batch_limit: Mapped[int | None]
+    batch_limit: Mapped[int] = mapped_column(server_default=text("0"))
     blocking: Mapped[bool] = mapped_column(server_default=text("true"))
     attempts: Mapped[int] = mapped_column(SmallInteger, server_default=text("0"))
     sheds: Mapped[int] = mapped_column(SmallInteger, server_default=text("0"))
@@ -84,6 +84,7 @@ class LookupRow(Base):
             "source",
             "question",
             "batch_key",
+            "batch_limit",
             text("priority DESC"),
             "id",
             postgresql_where=text("state = 'waiting'"),

@@ -128,7 +128,7 @@ def upgrade() -> None:
             "keys", postgresql.JSONB(astext_type=sa.Text()), server_default=sa.text("'{}'::jsonb"), nullable=False
         ),
         sa.Column("batch_key", sa.Text(), server_default="", nullable=False),
-        sa.Column("batch_limit", sa.Integer(), nullable=True),
+        sa.Column("batch_limit", sa.Integer(), server_default=sa.text("0"), nullable=False),
         sa.Column("blocking", sa.Boolean(), server_default=sa.text("true"), nullable=False),
         sa.Column("attempts", sa.SmallInteger(), server_default=sa.text("0"), nullable=False),
         sa.Column("sheds", sa.SmallInteger(), server_default=sa.text("0"), nullable=False),
@@ -161,7 +161,7 @@ def upgrade() -> None:
     op.create_index(
         "ix_lookups_batch",
         "lookups",
-        ["source", "question", "batch_key", sa.literal_column("priority DESC"), "id"],
+        ["source", "question", "batch_key", "batch_limit", sa.literal_column("priority DESC"), "id"],
         unique=False,
         postgresql_where=sa.text("state = 'waiting'"),
     )

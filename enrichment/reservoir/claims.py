@@ -31,7 +31,7 @@ class Claim:
     sheds: int
     deaths: int
     misses: int
-    batch_limit: int | None
+    batch_limit: int
     fresh_after: datetime | None
     token: uuid.UUID
     claimed_at: datetime
@@ -61,7 +61,7 @@ _CLAIM = text("""
 WITH others AS MATERIALIZED (
     SELECT id FROM lookups
     WHERE source = :source AND state = 'waiting' AND question = :question AND batch_key = :batch_key
-      AND batch_limit IS NOT DISTINCT FROM CAST(:batch_limit AS int) AND id <> :head
+      AND batch_limit = :batch_limit AND id <> :head
     ORDER BY priority DESC, id LIMIT :others FOR UPDATE SKIP LOCKED
 ),
 batch AS MATERIALIZED (SELECT CAST(:head AS bigint) AS id UNION ALL SELECT id FROM others),

@@ -25,7 +25,7 @@ STOP = 24 * 3600.0
 """Seconds beyond which a pause is a stop."""
 
 SendFetch = Callable[[str, str], None]
-"""Publishes a fetch message: source, ticket."""
+"""Publishes a fetch message: source, ticket. None where there is no broker: the workers' stewards send them."""
 
 
 @dataclass(slots=True)
@@ -42,7 +42,7 @@ class Fleet:
     limiter: Limiter
     wire: Wire
     worker: WorkerCard
-    send_fetch: SendFetch
+    send_fetch: SendFetch | None
     speed: float = 1.0
     sleep: Callable[[float], object] = time.sleep
     monotonic: Callable[[], float] = time.monotonic

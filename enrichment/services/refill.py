@@ -35,7 +35,7 @@ def refill(fleet: Fleet, source: str, *, critical: bool = False) -> int:
 
     critical: one more than the window may be sent, so that a critical lookup never waits for a message.
     """
-    if source not in fleet.sources:
+    if fleet.send_fetch is None or source not in fleet.sources:
         return 0
     sizes = fleet.sizes(source)
     room = windows(fleet)[source] + (1 if critical else 0)

@@ -234,13 +234,13 @@ class TestRounds:
 
 class TestWindow:
     def test_is_bounded_and_each_finished_fetch_sends_the_next(self, bench: Bench) -> None:
-        submit_all(bench.fleet, [a_track(track_title=f"No {n}", artist_name=f"A {n}") for n in range(60)])
+        submit_all(bench.fleet, [a_track(track_title=f"No {n}", artist_name=f"A {n}") for n in range(12)])
         assert len(bench.tickets) <= 6
         bench.drain()
         assert not bench.rows("SELECT FROM lookups WHERE state = 'waiting'")
 
     def test_a_critical_submit_may_send_one_more(self, bench: Bench) -> None:
-        submit_all(bench.fleet, [a_track(track_title=f"No {n}", artist_name=f"A {n}") for n in range(60)])
+        submit_all(bench.fleet, [a_track(track_title=f"No {n}", artist_name=f"A {n}") for n in range(12)])
         before = len([1 for source, _ in bench.tickets if source == "alpha"])
         bench.track("Now", priority=10)
         assert len([1 for source, _ in bench.tickets if source == "alpha"]) == before + 1
@@ -260,7 +260,7 @@ class TestWindow:
         assert bench.status(track).status == "completed"
 
     def test_a_critical_one_goes_past_the_backlog(self, bench: Bench, upstream: Upstream) -> None:
-        submit_all(bench.fleet, [a_track(track_title=f"No {n}", priority=2) for n in range(30)])
+        submit_all(bench.fleet, [a_track(track_title=f"No {n}", priority=2) for n in range(9)])
         bench.track("Now", "Somebody", priority=10)
         ticket = next(pair for pair in bench.tickets if pair[0] == "alpha")
         bench.tickets.remove(ticket)
