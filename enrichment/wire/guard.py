@@ -50,12 +50,23 @@ def public_address(host: str, port: int) -> str:
         raise httpcore.ConnectError(f"{host} cannot be resolved: {error}") from error
     addresses = [str(entry[4][0]) for entry in found]
     for address in addresses:
-        # "::ffff:10.0.0.1" is as private as 10.0.0.1; a scope ("fe80::1%eth0") is no part of the address.
-        ip = ipaddress.ip_address(address.partition("%")[0])
-        mapped = getattr(ip, "ipv4_mapped", None) or ip
-        if not mapped.is_global or mapped.is_multicast:
+        # A scope ("fe80::1%eth0") is no part of the address.
+        ip = _within(ipaddress.ip_address(address.partition("%")[0]))
+        if not ip.is_global or ip.is_multicast:
             raise PrivateAddress(f"{host} is at {address}, which is not a public address")
     return addresses[0]
+
+
+_NAT64 = ipaddress.IPv6Network("64:ff9b::/96")
+
+
+def _within(ip: ipaddress.IPv4Address | ipaddress.IPv6Address) -> ipaddress.IPv4Address | ipaddress.IPv6Address:
+    """The IPv4 address that an IPv6 one leads to, mapped, by 6to4 or by NAT64: it is as private there as it is here."""
+    if isinstance(ip, ipaddress.IPv4Address):
+        return ip
+    if ip in _NAT64:
+        return ipaddress.IPv4Address(int(ip) & 0xFFFFFFFF)
+    return ip.ipv4_mapped or ip.sixtofour or ip
 
 
 def trusted_hosts(urls: Iterable[str]) -> set[tuple[str, int]]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -73,7 +73,7 @@ class Reservoir:
 
 
 @pytest.fixture
-def reservoir(engine: Engine) -> Iterator[Reservoir]:
+def reservoir(engine: Engine) -> Reservoir:
     made = Reservoir(engine)
     made.do(lambda connection: fleet_rows.add_sources(connection, ["s"]))
-    yield made
+    return made

@@ -70,7 +70,7 @@ class TestDeadWorkers:
         sleeper.wait()
         bench.steward.round()
         assert bench.rows("SELECT state, deaths, batch_limit FROM lookups WHERE id = :id", id=held[0].id) == [
-            ("waiting", 1, None)
+            ("waiting", 1, 0)
         ]
         assert not bench.rows("SELECT FROM workers WHERE id = :id", id=worker)
         assert not bench.redis.zscore("limiter:{alpha}:slots", f"{worker}:1")
