@@ -196,7 +196,7 @@ def machine() -> str:
 
 
 def log_to_stderr(*, json: bool) -> None:
-    """Logs go to stderr, as lines for people or as JSON."""
+    """Logs go to whatever stderr is at the time, as lines for people or as JSON."""
     structlog.configure(
         processors=[
             structlog.contextvars.merge_contextvars,
@@ -205,6 +205,5 @@ def log_to_stderr(*, json: bool) -> None:
             structlog.processors.format_exc_info,
             structlog.processors.JSONRenderer() if json else structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty()),
         ],
-        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
-        cache_logger_on_first_use=True,
+        logger_factory=lambda *_: structlog.PrintLogger(sys.stderr),
     )

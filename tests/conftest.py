@@ -10,10 +10,11 @@ from dataclasses import dataclass
 
 import pytest
 import redis
-from sqlalchemy import Engine, create_engine
+from sqlalchemy import Engine, create_engine, text
 
 from enrichment.bootstrap import migrate
 from enrichment.embedded import Servers, drop_database, new_database, temporary_servers
+from models import Base
 
 TEMPLATE = "migrated"
 
@@ -50,11 +51,46 @@ def an_empty(servers: Servers) -> Iterator[Empty]:
     """A database of its own, and flushed Redis servers."""
     name = f"test_{uuid.uuid4().hex[:12]}"
     url = new_database(servers.addresses.database_url, name, TEMPLATE)
+    _flush(servers)
+    yield Empty(url, servers.addresses.redis_url, servers.addresses.broker_url)
+    drop_database(servers.addresses.database_url, name)
+
+
+def _flush(servers: Servers) -> None:
     for address in (servers.addresses.redis_url, servers.addresses.broker_url):
         with redis.Redis.from_url(address) as client:
             client.flushall()
-    yield Empty(url, servers.addresses.redis_url, servers.addresses.broker_url)
-    drop_database(servers.addresses.database_url, name)
+
+
+@pytest.fixture
+def empty_redis(servers: Servers) -> Iterator[redis.Redis]:
+    """The limiter's and the cache's Redis, flushed, for what needs no database."""
+    _flush(servers)
+    with redis.Redis.from_url(servers.addresses.redis_url) as client:
+        yield client
+
+
+@pytest.fixture(scope="module")
+def lent(servers: Servers) -> Iterator[Empty]:
+    """A database and Redis servers for a module; what uses them empties them with `emptied`."""
+    with an_empty(servers) as made:
+        yield made
+
+
+@pytest.fixture(scope="module")
+def lent_engine(lent: Empty) -> Iterator[Engine]:
+    """Connections to the module's database."""
+    made = create_engine(lent.database_url)
+    yield made
+    made.dispose()
+
+
+def emptied(engine: Engine, servers: Servers) -> None:
+    """No rows and no keys: cheaper than a database of its own, for tests that leave the tables as they are."""
+    tables = ", ".join(table.name for table in Base.metadata.sorted_tables)
+    with engine.begin() as connection:
+        connection.execute(text(f"TRUNCATE {tables} RESTART IDENTITY CASCADE"))
+    _flush(servers)
 
 
 @pytest.fixture

@@ -107,7 +107,8 @@ def _locked(connection: Connection, refs: set[Ref]) -> list[Subject]:
     for kind, table in TABLES.items():
         ids = sorted(ref.id for ref in refs if ref.kind is kind)
         if ids:
-            query = select(table.__table__).where(table.id.in_(ids)).order_by(table.id).with_for_update()
+            # NO KEY UPDATE: creating a track takes a share of its performer's and album's key before its locks.
+            query = select(table.__table__).where(table.id.in_(ids)).order_by(table.id).with_for_update(key_share=True)
             subjects += [_subject(kind, row) for row in connection.execute(query).mappings()]
     refresh_standings(connection, subjects)
     return subjects

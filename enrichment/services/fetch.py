@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import redis
 import structlog
+from sqlalchemy.exc import DBAPIError
 
 from enrichment.domain.outcomes import Judgement, Verdict
 from enrichment.reservoir import claims as line
@@ -153,7 +154,15 @@ def _settle(fleet: Fleet, claims: list[Claim], result: Result) -> Advanced:
         with fleet.engine.begin() as connection:
             line.give_back(connection, claims)
         return Advanced(frozenset())
-    advanced = settle(fleet, claims, result)
+    try:
+        advanced = settle(fleet, claims, result)
+    except DBAPIError:
+        raise
+    except Exception as error:
+        # An answer that we cannot settle must not come back for ever: it is treated like one that we cannot read.
+        log.exception("answer cannot be settled", source=claims[0].source, question=claims[0].question)
+        unsettled = Judgement(Verdict.UNREADABLE, message=f"cannot be settled: {type(error).__name__}: {error}"[:500])
+        advanced = settle(fleet, claims, replace(result, judgement=unsettled, answers=()))
     if advanced.critical:
         replan_critical(fleet)
     return advanced

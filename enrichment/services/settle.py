@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
+from uuid import UUID
 
 from sqlalchemy import Connection
 
@@ -137,7 +138,7 @@ def _album_title(each: Answered) -> str | None:
 def _meet_albums(connection: Connection, subjects: list[Subject], kept: Sequence[Answered]) -> list[Subject]:
     """Tracks without an album get the one that a reply names; it is locked and read with the others."""
     by_id = {subject.ref.id: subject for subject in subjects}
-    met: set[Ref] = set()
+    links: dict[UUID, UUID] = {}
     for each in kept:
         track = by_id.get(each.settlement.claim.subject_id)
         title = _album_title(each)
@@ -146,15 +147,11 @@ def _meet_albums(connection: Connection, subjects: list[Subject], kept: Sequence
         album = album_of(connection, track.values["artist_name"], title)
         if album is not None:
             track.parents[Kind.ALBUM] = album.id
-            met.add(album)
-    missing = [ref for ref in met if ref.id not in by_id]
-    if not missing:
+            links[track.ref.id] = album.id
+    if not links:
         return subjects
-    links = {
-        s.ref.id: s.parents[Kind.ALBUM] for s in subjects if Ref(Kind.ALBUM, s.parents.get(Kind.ALBUM, s.ref.id)) in met
-    }
     rows.link_albums(connection, links)
-    return rows.lock(connection, [subject.ref for subject in subjects] + missing)
+    return rows.lock(connection, [subject.ref for subject in subjects])
 
 
 def _statements(subjects: Sequence[Subject], kept: Sequence[Answered]) -> Iterable[NewFinding]:

@@ -12,12 +12,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import redis
 import typer
 from sqlalchemy import Engine
 
 from cli.main import app
 from enrichment.services.requests import AlbumRequest, PerformerRequest, Request, TrackRequest, read
 from simulator import faults
+from tests.conftest import Empty
 from tests.docs.pages import PAGES, ROOT, Block, blocks, name_of, without_blocks
 
 _LINK = re.compile(r"\[[^\]]+\]\((?P<target>[^)\s]+)\)")
@@ -142,6 +144,19 @@ def test_python_of_the_guide_runs() -> None:
     for block in blocks("python"):
         if block.page.name == "adding-a-source.md":
             exec(compile(block.code, str(block), "exec"), {"__name__": "guide"})  # noqa: S102 - our own page
+
+
+def test_a_producer_without_our_package_reaches_the_lane(empty: Empty) -> None:
+    (block,) = [block for block in blocks("python") if "send_task" in block.code]
+    names: dict[str, Any] = {"__name__": "producer"}
+    code = re.sub(r'broker="[^"]+"', f"broker={empty.broker_url!r}", block.code)
+    exec(compile(code, str(block), "exec"), names)  # noqa: S102 - our own page
+
+    with names["app"]:
+        names["enrich"]("Portishead", "Strangers")
+
+    with redis.Redis.from_url(empty.broker_url) as broker:
+        assert broker.llen("default") == 1
 
 
 # --- SQL, JSON, TOML -----------------------------------------------------------------------------------------------

@@ -11,10 +11,12 @@ import pytest
 from sqlalchemy import Connection, Engine, Row, text
 
 from enrichment.domain.subjects import Kind
+from enrichment.embedded import Servers
 from enrichment.reservoir import claims, lookups
 from enrichment.reservoir import fleet as fleet_rows
 from enrichment.reservoir.claims import Claim
 from enrichment.reservoir.lookups import NewLookup
+from tests.conftest import emptied
 
 SIZES = {"one": 1, "many": 3}
 """Lookups per call, by question."""
@@ -73,7 +75,8 @@ class Reservoir:
 
 
 @pytest.fixture
-def reservoir(engine: Engine) -> Reservoir:
-    made = Reservoir(engine)
+def reservoir(lent_engine: Engine, servers: Servers) -> Reservoir:
+    emptied(lent_engine, servers)
+    made = Reservoir(lent_engine)
     made.do(lambda connection: fleet_rows.add_sources(connection, ["s"]))
     return made

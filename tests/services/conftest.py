@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
+from sqlalchemy import Engine
 
-from tests.conftest import Empty
+from enrichment.embedded import Servers
+from tests.conftest import Empty, an_empty, emptied
 from tests.services.fakes import Bench, Upstream, a_bench
 
 TRACK = {"isrc": "GBAAA9800322", "musicbrainz_id": "m-1", "bpm": 78.0}
@@ -22,8 +24,24 @@ def upstream() -> Upstream:
 
 
 @pytest.fixture
+def empty(lent: Empty, lent_engine: Engine, servers: Servers) -> Empty:
+    """The module's, emptied."""
+    emptied(lent_engine, servers)
+    return lent
+
+
+@pytest.fixture
 def bench(empty: Empty, upstream: Upstream) -> Iterator[Bench]:
     """A worker's fleet."""
     made = a_bench(empty, upstream)
     yield made
     made.close()
+
+
+@pytest.fixture
+def own_bench(servers: Servers, upstream: Upstream) -> Iterator[Bench]:
+    """One whose tables a test may change."""
+    with an_empty(servers) as own:
+        made = a_bench(own, upstream)
+        yield made
+        made.close()

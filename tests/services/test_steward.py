@@ -312,13 +312,13 @@ class TestDependants:
         assert status.error_message == "no source knows it (asked: alpha, beta)"
         assert status.completeness_score == 0
 
-    def test_a_failed_transaction_leaves_the_replan_there(self, bench: Bench) -> None:
-        track = bench.track()
-        bench.run("INSERT INTO replans (kind, subject_id) VALUES ('track', :id) ON CONFLICT DO NOTHING", id=track)
-        bench.run("ALTER TABLE enrichment_status ADD CONSTRAINT no CHECK (completeness_score < 0) NOT VALID")
+    def test_a_failed_transaction_leaves_the_replan_there(self, own_bench: Bench) -> None:
+        track = own_bench.track()
+        own_bench.run("INSERT INTO replans (kind, subject_id) VALUES ('track', :id) ON CONFLICT DO NOTHING", id=track)
+        own_bench.run("ALTER TABLE enrichment_status ADD CONSTRAINT no CHECK (completeness_score < 0) NOT VALID")
         with pytest.raises(Exception, match='"no"'):
-            replan(bench.fleet)
-        assert bench.rows("SELECT FROM replans")
+            replan(own_bench.fleet)
+        assert own_bench.rows("SELECT FROM replans")
 
 
 def test_audit_has_one_row_for_each_applied_outcome(bench: Bench, upstream: Upstream) -> None:

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import uuid
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from typing import Any
 
 import pytest
 
+from enrichment.services.fetch import fetch
 from enrichment.services.requests import (
     AlbumRequest,
     BadRequest,
@@ -53,14 +56,14 @@ class TestWhatItCreates:
         assert seen
         assert min(seen) == 2
 
-    def test_nothing_remains_of_a_transaction_that_fails(self, bench: Bench) -> None:
-        bench.run("ALTER TABLE lookups ADD CONSTRAINT no CHECK (source <> 'alpha')")
+    def test_nothing_remains_of_a_transaction_that_fails(self, own_bench: Bench) -> None:
+        own_bench.run("ALTER TABLE lookups ADD CONSTRAINT no CHECK (source <> 'alpha')")
         with pytest.raises(Exception, match='constraint "no"'):
-            submit(bench.fleet, a_track())
-        assert not bench.rows(
+            submit(own_bench.fleet, a_track())
+        assert not own_bench.rows(
             "SELECT FROM tracks UNION ALL SELECT FROM enrichment_status UNION ALL SELECT FROM lookups"
         )
-        assert not bench.tickets
+        assert not own_bench.tickets
 
     def test_low_priority_gathers_and_asks_the_cheapest_question_only(self, bench: Bench) -> None:
         bench.track(priority=2)
@@ -191,6 +194,48 @@ class TestMany:
     def test_more_than_a_chunk(self, bench: Bench) -> None:
         accepted = submit_all(bench.fleet, [a_track(track_title=f"No {n}", priority=3) for n in range(260)])
         assert len({each.ref for each in accepted}) == 260
+
+
+class TestAtOnce:
+    """Many producers and workers at the same time, each with connections of its own."""
+
+    def test_the_same_names_create_one_subject(self, bench: Bench) -> None:
+        requests = [
+            [a_track(track_title=f"No {n % 7}", album_title=f"Album {n % 3}", priority=1 + n % 10)] for n in range(40)
+        ]
+        with ThreadPoolExecutor(8) as pool:
+            refs = [each.ref for (each,) in pool.map(lambda chunk: submit_all(bench.fleet, chunk), requests)]
+        assert len(set(refs)) == 7
+        assert bench.rows(
+            "SELECT (SELECT count(*) FROM tracks), (SELECT count(*) FROM performers), (SELECT count(*) FROM albums)"
+        ) == [(7, 1, 3)]
+
+    def test_submits_and_settles_in_every_order_meet_no_deadlock(
+        self, bench: Bench, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        """Threads fetch while others submit tracks that share performers and albums."""
+        requests = [
+            [
+                a_track(artist_name=f"A {(n + m) % 3}", track_title=f"T {n}-{m}", album_title=f"L {m % 2}")
+                for m in range(6)
+            ]
+            for n in range(12)
+        ]
+
+        def fetch_some(_: int) -> None:
+            with suppress(IndexError):
+                while True:
+                    fetch(bench.fleet, *bench.tickets.popleft())
+
+        with ThreadPoolExecutor(6) as pool:
+            submitted = [pool.submit(submit_all, bench.fleet, chunk) for chunk in requests]
+            fetched = [pool.submit(fetch_some, n) for n in range(12)]
+            for each in (*submitted, *fetched):
+                each.result()
+        bench.settle_down()
+        assert bench.rows("SELECT status, count(*) FROM enrichment_status GROUP BY 1") == [("completed", 72)]
+        assert bench.rows("SELECT lookup_id FROM settles GROUP BY 1 HAVING count(*) > 1") == []
+        assert "begun anew" not in capsys.readouterr().out
 
 
 class TestAskingAgain:

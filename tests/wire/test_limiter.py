@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from itertools import pairwise
 
@@ -11,7 +11,6 @@ import redis
 
 from enrichment.domain.questions import Budget, Limit
 from enrichment.wire.limiter import Limiter, NotNow, Standing, Terms, Turn
-from tests.conftest import Empty
 
 FAR = 1000.0
 """Seconds that no test lives to see the end of."""
@@ -63,9 +62,8 @@ class World:
 
 
 @pytest.fixture
-def world(empty: Empty) -> Iterator[World]:
-    with redis.Redis.from_url(empty.redis_url) as client:
-        yield World(client)
+def world(empty_redis: redis.Redis) -> World:
+    return World(empty_redis)
 
 
 def turn(got: Turn | NotNow) -> Turn:

@@ -23,7 +23,6 @@ from enrichment.wire.cache import Cache
 from enrichment.wire.guard import guarded_transport
 from enrichment.wire.limiter import Limiter, Standing, Terms, Turn
 from enrichment.wire.wire import Place, Result, Wire
-from tests.conftest import Empty
 
 QUESTION = Question("q", Kind.TRACK, ("title",), frozenset({"bpm"}))
 Handler = Callable[[httpx.Request], httpx.Response]
@@ -111,9 +110,8 @@ class Rig:
 
 
 @pytest.fixture
-def rig(empty: Empty) -> Iterator[Rig]:
-    with redis.Redis.from_url(empty.redis_url) as client:
-        yield Rig(client)
+def rig(empty_redis: redis.Redis) -> Rig:
+    return Rig(empty_redis)
 
 
 def replies(*given: httpx.Response) -> Handler:
