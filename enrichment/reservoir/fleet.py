@@ -107,13 +107,16 @@ def standings(connection: Connection) -> dict[str, SourceStanding]:
 # Most pauses are shorter than the steward's round: only the later end counts, and a stop stays one.
 _PAUSED = text("""
 UPDATE source_states SET paused_until = greatest(paused_until, clock_timestamp() + make_interval(secs => :seconds)),
-    stopped = stopped OR :stopped, reason = :reason, rate_factor = :factor, changed_at = clock_timestamp()
+    stopped = stopped OR :stopped, reason = :reason,
+    rate_factor = coalesce(CAST(:factor AS float8), rate_factor), changed_at = clock_timestamp()
 WHERE source = :source
 """)
 
 
-def paused(connection: Connection, source: str, seconds: float, reason: str, factor: float, *, stopped: bool) -> None:
-    """Remembers a pause or a stop beyond the life of Redis."""
+def paused(
+    connection: Connection, source: str, seconds: float, reason: str, factor: float | None, *, stopped: bool
+) -> None:
+    """Remembers a pause or a stop beyond the life of Redis. factor: None leaves it as it is."""
     values = {"source": source, "seconds": min(seconds, STOPPED_SECONDS), "reason": reason[:500], "factor": factor}
     connection.execute(_PAUSED, values | {"stopped": stopped})
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 
 import redis
 import structlog
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import InterfaceError, OperationalError
 
 from enrichment.domain.outcomes import Judgement, Verdict
 from enrichment.reservoir import claims as line
@@ -156,7 +156,7 @@ def _settle(fleet: Fleet, claims: list[Claim], result: Result) -> Advanced:
         return Advanced(frozenset())
     try:
         advanced = settle(fleet, claims, result)
-    except DBAPIError:
+    except (OperationalError, InterfaceError):
         raise
     except Exception as error:
         # An answer that we cannot settle must not come back for ever: it is treated like one that we cannot read.

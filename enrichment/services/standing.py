@@ -54,7 +54,7 @@ def pause(fleet: Fleet, source: str, seconds: float, reason: str, *, ours: bool)
     """No calls to a source for so long, fleet-wide; beyond a day it is a stop, and a person has to resume it."""
     stopped = seconds > STOP
     lasts = fleet_rows.STOPPED_SECONDS if stopped else seconds
-    left, factor = fleet.limiter.pause(source, lasts, reason, ours=ours)
+    left, factor = _pause_limiter(fleet, source, lasts, reason, ours=ours)
     log.warning("source is paused", source=source, seconds=round(left, 1), factor=factor, reason=reason[:200])
 
     def remember(connection: Connection) -> None:
@@ -62,6 +62,15 @@ def pause(fleet: Fleet, source: str, seconds: float, reason: str, *, ours: bool)
 
     in_transaction(fleet.engine, remember)
     fleet.forget()
+
+
+def _pause_limiter(fleet: Fleet, source: str, seconds: float, reason: str, *, ours: bool) -> tuple[float, float | None]:
+    """How long it now lasts, and the rate factor; None where Redis is away: it will hear of the pause at its cold start."""
+    try:
+        return fleet.limiter.pause(source, seconds, reason, ours=ours)
+    except redis.RedisError as error:
+        log.warning("limiter is away", source=source, error=str(error)[:200])
+        return seconds, None
 
 
 def resume(fleet: Fleet, source: str) -> None:

@@ -269,6 +269,18 @@ class TestWindow:
         first = next(asks for question, asks in upstream.asked if question == "track")
         assert first[0]["title"] == "Now"
 
+    def test_every_twentieth_claim_starts_from_the_low_end(self, bench: Bench, upstream: Upstream) -> None:
+        for title, priority in (("High", 9), ("Low", 1)):
+            bench.track(title, "Somebody", priority=priority)
+        bench.run("UPDATE lookups SET state = 'waiting', batch_limit = 1")
+        bench.run("DELETE FROM lookups WHERE question <> 'track'")
+        bench.redis.hset("limiter:{alpha}", "turns", "19")
+        bench.drain()
+        assert [keys["title"] for question, asks in upstream.asked for keys in asks if question == "track"] == [
+            "Low",
+            "High",
+        ]
+
 
 class TestDependants:
     def test_a_track_ends_after_its_albums_lookup(self, bench: Bench) -> None:
