@@ -65,7 +65,7 @@ def pause(fleet: Fleet, source: str, seconds: float, reason: str, *, ours: bool)
 
 
 def _pause_limiter(fleet: Fleet, source: str, seconds: float, reason: str, *, ours: bool) -> tuple[float, float | None]:
-    """How long it now lasts, and the rate factor; None where Redis is away: it will hear of the pause at its cold start."""
+    """How long it now lasts, and the rate factor; None where Redis is away: its cold start will hear of the pause."""
     try:
         return fleet.limiter.pause(source, seconds, reason, ours=ours)
     except redis.RedisError as error:

@@ -271,7 +271,7 @@ class TestWindow:
 
     def test_every_twentieth_claim_starts_from_the_low_end(self, bench: Bench, upstream: Upstream) -> None:
         for title, priority in (("High", 9), ("Low", 1)):
-            bench.track(title, "Somebody", priority=priority)
+            bench.track(title, f"{title} Artist", priority=priority)
         bench.run("UPDATE lookups SET state = 'waiting', batch_limit = 1")
         bench.run("DELETE FROM lookups WHERE question <> 'track'")
         bench.redis.hset("limiter:{alpha}", "turns", "19")
