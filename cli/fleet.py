@@ -26,7 +26,7 @@ from enrichment.embedded import Program, Servers, Supervisor
 from enrichment.services.fleet import Fleet, SendFetch
 from enrichment.settings import Settings, load
 
-WORKERS, THREADS = 2, 16
+WORKERS, THREADS = 2, 32
 START_SECONDS = 40.0
 QUEUES = "fetch,critical,default,low_priority"
 

@@ -71,7 +71,7 @@ def up_command(
     port: Annotated[
         int, typer.Option(min=0, max=65535, help="Of the service and its console, once there is one.")
     ] = 8020,
-    workers: Annotated[int, typer.Option(min=1, max=32, help="Worker processes, 16 threads each.")] = WORKERS,
+    workers: Annotated[int, typer.Option(min=1, max=32, help="Worker processes, 32 threads each.")] = WORKERS,
     simulate: Annotated[bool, typer.Option("--simulate", help="Ask simulated upstreams, not the real ones.")] = False,
     speed: Speed = 1.0,
     json: AsJson = False,
