@@ -256,7 +256,9 @@ class Wire:
             if no.paused:
                 raise NoAnswer(Judgement(Verdict.BLOCKED, no.after, "paused before the request was written"))
             if self._monotonic() + no.after > call.deadline:
-                raise NoAnswer(Judgement(Verdict.BLOCKED, no.after, "no further turn before the deadline"))
+                # With requests out already it is the upstream, by its redirects, that needs more than a call may take.
+                verdict = Verdict.FAILING if call.calls else Verdict.BLOCKED
+                raise NoAnswer(Judgement(verdict, None, "no further turn before the deadline"))
             self._sleep(no.after)
         if (wait := self._spend_day(call.source.name)) is not None:
             raise NoAnswer(Judgement(Verdict.QUOTA, wait, "our day quota is used up"))
