@@ -141,7 +141,7 @@ def make_engine(settings: Settings, threads: int) -> Engine:
     return create_engine(
         settings.database_url,
         pool_size=max(4, threads // 2),
-        max_overflow=max(4, threads // 2),
+        max_overflow=threads,
         pool_pre_ping=True,
         pool_recycle=1800,
         connect_args={

@@ -51,7 +51,7 @@ def _files() -> list[Path]:
 
 
 _MACHINE = re.compile(r"(?<![\w.])/(?:work|root|home|Users|tmp/lab)/\w")
-_REGISTRY = re.compile(r"pypi\.org|pythonhosted\.org|npmjs\.|ghcr\.io|quay\.io")
+_REGISTRY = re.compile(r"pyp[i]\.org|python[h]osted\.org|[n]pmjs\.|[g]hcr\.io|[q]uay\.io")
 
 
 def test_no_file_knows_a_machine_or_a_registry() -> None:
