@@ -79,7 +79,15 @@ class _State:
         self.fleet = fleet
         self.now = now
         self.subjects = {subject.ref.id: subject for subject in subjects}
-        self.statements = findings.of(connection, self.subjects)
+        stated = findings.of(connection, self.subjects)
+        self.statements = {id_: [s for s in said if fleet.may_use(s, now)] for id_, said in stated.items()}
+        self.silent = frozenset(id_ for id_, said in stated.items() if not said)
+        self.lapsed = {
+            (id_, s.source, s.field): s.stated_at
+            for id_, said in stated.items()
+            for s in said
+            if not fleet.may_use(s, now)
+        }
         self.asked = lookups.asked(connection, self.subjects)
         self.replans = rows.replans_pending(connection, self.subjects)
         self.away = fleet.away()
@@ -114,7 +122,7 @@ def _remerge(state: _State, subject: Subject) -> bool:
         if field not in values and above is not None and name in above.values:
             values[field] = above.values[name]
     known_before = {name: value for name, value in subject.values.items() if name not in values}
-    if not state.statements[subject.ref.id]:
+    if subject.ref.id in state.silent:
         # Rows of other programs carry facts that nobody has stated to us; they stay until somebody does.
         values |= known_before
     changed = values != subject.values
@@ -207,10 +215,20 @@ class _View:
             return False
         if asked.outcome == Outcome.FOUND:
             days = self.state.fleet.sources[step.source].freshness.days
-            return self.state.now < ended + timedelta(days=days)
+            return self.state.now < ended + timedelta(days=days) and not self._has_lapsed(step, asked)
         if asked.outcome == Outcome.NOTHING_FOUND:
             return bool(self.state.now < recheck_at(ended, asked.misses))
         return ended >= self.standing.requested_at
+
+    def _has_lapsed(self, step: Step, asked: Asked) -> bool:
+        """May something that this answer gave be used no more, by the terms of its source?"""
+        for name in step.question.gives if self.state.lapsed else ():
+            about, _, field = name.rpartition(".")
+            there = self.around.get(Kind(about) if about else step.about)
+            stated_at = self.state.lapsed.get((there.ref.id, step.source, field)) if there is not None else None
+            if stated_at is not None and (asked.claimed_at is None or stated_at >= asked.claimed_at):
+                return True
+        return False
 
     def _key(self, about: Kind | None, need: str) -> Any:
         return self.known.get(prefixed(about, need))
