@@ -11,6 +11,7 @@ import structlog
 from kombu.exceptions import OperationalError as BrokerError
 
 from enrichment.reservoir import lookups
+from enrichment.services import probing
 from enrichment.services.fleet import Fleet
 
 SLACK_SECONDS = 1.0
@@ -46,9 +47,9 @@ def refill(fleet: Fleet, source: str, *, critical: bool = False) -> int:
         if not calls:
             lookups.release_idle(connection, source, fleet.away())
             calls = lookups.calls_waiting(connection, source, sizes, look)
-    if not calls:
+    if not calls and not probing.is_due(fleet, source):
         return 0
-    tickets = fleet.limiter.admit(source, room, [uuid.uuid4().hex for _ in range(min(calls, room))])
+    tickets = fleet.limiter.admit(source, room, [uuid.uuid4().hex for _ in range(min(max(1, calls), room))])
     for ticket in tickets:
         fleet.send_fetch(source, ticket)
     return len(tickets)
