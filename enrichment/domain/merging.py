@@ -57,7 +57,9 @@ def merge(kind: Kind, statements: Iterable[Statement]) -> dict[str, Merged]:
     for statement in statements:
         value = _normal(statement.field, clean_value(kind, statement.field, statement.value))
         if value is not None:
-            by_field.setdefault(statement.field, []).append(replace(statement, value=value))
+            as_stated = type(value) is type(statement.value) and value == statement.value
+            kept = statement if as_stated else replace(statement, value=value)
+            by_field.setdefault(statement.field, []).append(kept)
     record = {}
     for name, stated in sorted(by_field.items()):
         merged = _merge_field(FIELDS[kind][name], stated)
@@ -94,6 +96,8 @@ def _merge_field(field: Field, stated: Sequence[Statement]) -> Merged | None:
 
 def _newest_of_each(stated: Sequence[Statement]) -> list[Statement]:
     """A source's last word, in a fixed order: what it said before, it has taken back."""
+    if len(stated) == 1:
+        return list(stated)
     last: dict[str, Statement] = {}
     for statement in sorted(stated, key=lambda one: (-one.stated_at.timestamp(), *_order(one))):
         last.setdefault(statement.source, statement)
@@ -110,7 +114,7 @@ def _canonical(value: Any) -> str:
 
 
 def _merged(winner: Statement, confidence: float, reason: str, others: Iterable[Statement] = ()) -> Merged:
-    other = tuple(statement for statement in others if not _agree(statement, winner))
+    other = tuple(one for one in others if one is not winner and not _agree(one, winner))
     return Merged(winner.value, winner.source, round(confidence, 3), winner.stated_at, reason, other)
 
 
@@ -119,6 +123,8 @@ def _merged(winner: Statement, confidence: float, reason: str, others: Iterable[
 
 def _best(said: Sequence[Statement]) -> Merged:
     """The value with the strongest support; of those that agree, the most exact and surest statement of it."""
+    if len(said) == 1:
+        return _merged(said[0], said[0].confidence, said[0].reason)
     supports = [_support(statement, said) for statement in said]
     at = min(range(len(said)), key=lambda at: (-round(supports[at], 9), -_precision(said[at]), *_order(said[at])))
     winner = said[at]
@@ -139,6 +145,8 @@ def _support(statement: Statement, said: Sequence[Statement]) -> float:
 
 def _agree(a: Statement, b: Statement) -> bool:
     if isinstance(a.value, str) and isinstance(b.value, str):
+        if a.value == b.value:
+            return True
         left, right = clean(a.value).casefold(), clean(b.value).casefold()
         if a.field == "release_date":
             return left.startswith(right) or right.startswith(left)

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from sqlalchemy import Engine
+from sqlalchemy import Connection, Engine
 
 from enrichment.domain.planning import Steps
 from enrichment.domain.questions import Question
@@ -59,14 +59,17 @@ class Fleet:
         """How long a low_priority batch gathers."""
         return GATHER_SECONDS / self.speed
 
-    def away(self) -> frozenset[str]:
-        """Sources that are stopped, or paused for long; known to within two seconds."""
-        return frozenset(self.remembered("away", self._read_away))
+    def away(self, connection: Connection) -> frozenset[str]:
+        """Sources that are stopped, or paused for long; known to within two seconds.
 
-    def _read_away(self) -> list[str]:
-        with self.engine.connect() as connection:
+        connection: that of the transaction under way: who takes a second one may wait for ever where all are taken.
+        """
+
+        def read() -> list[str]:
             standings = fleet_rows.standings(connection).values()
-        return [s.source for s in standings if s.stopped or s.paused_for > LONG_PAUSE]
+            return [s.source for s in standings if s.stopped or s.paused_for > LONG_PAUSE]
+
+        return frozenset(self.remembered("away", read))
 
     def threads(self) -> int:
         """Threads of all living workers; known to within two seconds."""
@@ -83,6 +86,15 @@ class Fleet:
         if kept is None or self.monotonic() - kept[0] > seconds:
             kept = self._kept[name] = (self.monotonic(), read())
         return kept[1]
+
+    def kept(self, name: str, seconds: float) -> Any:
+        """What was kept under this name within so many seconds, else None."""
+        moment, value = self._kept.get(name, (0.0, None))
+        return value if self.monotonic() - moment <= seconds else None
+
+    def keep(self, name: str, value: Any) -> None:
+        """For `kept`."""
+        self._kept[name] = (self.monotonic(), value)
 
     def forget(self) -> None:
         """Read everything anew: a source has been stopped or resumed."""

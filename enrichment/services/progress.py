@@ -51,22 +51,20 @@ class Advanced:
     critical: bool = False
 
 
-def advance(
-    fleet: Fleet, connection: Connection, subjects: Sequence[Subject], focus: Iterable[Ref], now: datetime
-) -> Advanced:
+def advance(fleet: Fleet, connection: Connection, subjects: Sequence[Subject], focus: Iterable[Ref]) -> Advanced:
     """Brings the subjects of `focus` as far as what is known allows.
 
     subjects: locked, the parents of all tracks in focus among them.
     """
-    state = _State(fleet, connection, subjects, now)
+    state = _State(fleet, connection, subjects)
     wanted = set(focus)
     changed = [subject for subject in subjects if _remerge(state, subject)]
-    rows.write(connection, changed, now)
+    rows.write(connection, changed, state.now)
     outcomes = [_plan(state, subject) for subject in subjects if subject.ref in wanted]
     new = [lookup for outcome in outcomes for lookup in outcome.lookups]
     new += [picture for subject in subjects for picture in _pictures(state, subject, wanted)]
     sources = lookups.insert(connection, new, fleet.gather_seconds)
-    rows.write_statuses(connection, [outcome.status for outcome in outcomes if outcome.status], now)
+    rows.write_statuses(connection, [outcome.status for outcome in outcomes if outcome.status], state.now)
     parents = {s.ref.id for s in subjects if s.ref.kind is not Kind.TRACK and (s in changed or s.ref in wanted)}
     critical = rows.record_dependants(connection, parents, [ref.id for ref in wanted])
     return Advanced(frozenset(sources), critical)
@@ -75,14 +73,13 @@ def advance(
 class _State:
     """What advance() looks at, read once."""
 
-    def __init__(self, fleet: Fleet, connection: Connection, subjects: Sequence[Subject], now: datetime) -> None:
+    def __init__(self, fleet: Fleet, connection: Connection, subjects: Sequence[Subject]) -> None:
         self.fleet = fleet
-        self.now = now
         self.subjects = {subject.ref.id: subject for subject in subjects}
         self.statements = findings.of(connection, self.subjects)
         self.asked = lookups.asked(connection, self.subjects)
-        self.replans = rows.replans_pending(connection, self.subjects)
-        self.away = fleet.away()
+        self.now, self.replans = rows.now_and_replans(connection, self.subjects)
+        self.away = fleet.away(connection)
 
     def parent(self, subject: Subject, kind: Kind) -> Subject | None:
         parent = subject.parents.get(kind)
