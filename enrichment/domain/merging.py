@@ -5,6 +5,7 @@
     genres, aliases,      united
     images
     artists, tracklist    one source's list, whole
+    identifiers           as scalars, but left out where nobody is sure: a wrong one spreads
     map                   key by key, as scalars; artwork whole, because its parts describe one picture
 
 The result depends on the statements only, never on their order.
@@ -19,7 +20,7 @@ from datetime import datetime
 from math import prod
 from typing import Any
 
-from enrichment.domain.findings import Statement
+from enrichment.domain.findings import Statement, origin, sure_enough
 from enrichment.domain.music import TEMPO_SLACK, camelot, from_camelot, genre_key, read_key, same_tempo
 from enrichment.domain.subjects import FIELDS, Field, Kind, clean_value
 from enrichment.domain.text import clean, name_key
@@ -27,8 +28,6 @@ from enrichment.domain.text import clean, name_key
 MOST_GENRES = 10
 _LOCKED = "locked by a person"
 
-_ORIGIN = {"listenbrainz": "musicbrainz", "coverartarchive": "musicbrainz"}
-"""Sources that repeat another one's data: their agreement with it is no second witness."""
 _DURATION_SLACK_MS = 3_000
 _WHOLE_MAPS = frozenset({"artwork"})
 
@@ -63,7 +62,7 @@ def merge(kind: Kind, statements: Iterable[Statement]) -> dict[str, Merged]:
     record = {}
     for name, stated in sorted(by_field.items()):
         merged = _merge_field(FIELDS[kind][name], stated)
-        if merged is not None:
+        if merged is not None and (sure_enough(name, merged.confidence) or merged.reason == _LOCKED):
             record[name] = merged
     return _derived(record, by_field) if kind is Kind.TRACK else record
 
@@ -138,9 +137,9 @@ def _support(statement: Statement, said: Sequence[Statement]) -> float:
     sure: dict[str, float] = {}
     for other in said:
         if other is statement or _agree(other, statement):
-            origin = _ORIGIN.get(other.source, other.source)
-            sure[origin] = max(sure.get(origin, 0.0), other.confidence)
-    return sure.popitem()[1] if len(sure) == 1 else 1 - prod(1 - sure[origin] for origin in sorted(sure))
+            first = origin(other.source)
+            sure[first] = max(sure.get(first, 0.0), other.confidence)
+    return sure.popitem()[1] if len(sure) == 1 else 1 - prod(1 - sure[first] for first in sorted(sure))
 
 
 def _agree(a: Statement, b: Statement) -> bool:
@@ -183,12 +182,12 @@ def _genres(said: Sequence[Statement]) -> list[Any]:
     weight: dict[str, dict[str, float]] = {}
     spelled: dict[str, str] = {}
     for statement in said:
-        origin = _ORIGIN.get(statement.source, statement.source)
+        first = origin(statement.source)
         for name in statement.value:
             key = genre_key(name) if isinstance(name, str) else ""
             if key:
                 by_origin = weight.setdefault(key, {})
-                by_origin[origin] = max(by_origin.get(origin, 0.0), statement.confidence)
+                by_origin[first] = max(by_origin.get(first, 0.0), statement.confidence)
                 spelled.setdefault(key, clean(name).lower())
     ranked = sorted(weight, key=lambda key: -round(sum(sorted(weight[key].values())), 9))
     return [spelled[key] for key in ranked[:MOST_GENRES]]

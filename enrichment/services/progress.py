@@ -13,11 +13,12 @@ from typing import Any
 
 from sqlalchemy import Connection, text
 
-from enrichment.domain.findings import Statement
+from enrichment.domain.findings import Statement, sure_enough
 from enrichment.domain.freshness import is_fresh, recheck_at, satisfies
 from enrichment.domain.merging import merge, plain
 from enrichment.domain.outcomes import ANSWERED, Outcome
 from enrichment.domain.planning import Plan, Situation, Step, plan, prefixed, strategy_of, wanted_known
+from enrichment.domain.selecting import traits_of
 from enrichment.domain.subjects import INHERITED, WANTED, Kind, Status, lane_of
 from enrichment.reservoir import findings, lookups
 from enrichment.reservoir import subjects as rows
@@ -95,7 +96,7 @@ class _State:
     def _does(self, statement: Statement, forced_at: datetime | None) -> bool:
         if statement.locked:
             return True
-        if not satisfies(statement.stated_at, forced_at):
+        if not satisfies(statement.stated_at, forced_at) or not sure_enough(statement.field, statement.confidence):
             return False
         source = self.fleet.sources.get(statement.source)
         return source is None or is_fresh(statement, source.freshness.days_of(statement.field), self.now)
@@ -173,7 +174,7 @@ class _View:
     @cached_property
     def situation(self) -> Situation:
         lane = strategy_of(lane_of(self.standing.priority), background=self.standing.refreshing)
-        opened, spent = set(), set()
+        opened, spent, missed = set(), set(), set()
         for about, there in self.around.items():
             for asked in self.state.asked[there.ref.id]:
                 step = self.state.fleet.steps.named(self.kind, asked.source, asked.question, about)
@@ -183,6 +184,8 @@ class _View:
                     opened.add(step)
                 elif self._is_spent(step, asked):
                     spent.add(step)
+                    if asked.outcome == Outcome.NOTHING_FOUND:
+                        missed.add(step)
         return Situation(
             self.kind,
             lane,
@@ -192,6 +195,9 @@ class _View:
             frozenset(opened),
             frozenset(spent),
             self.state.away,
+            frozenset(missed),
+            any(stated.source != PRODUCER for stated in self.state.statements[self.subject.ref.id]),
+            traits_of(self.known),
         )
 
     def _is_spent(self, step: Step, asked: Asked) -> bool:
