@@ -41,12 +41,15 @@ def stats(data: Path | None, *, json: bool) -> None:
     )
 
 
-def sources(data: Path | None, *, json: bool) -> None:
-    """Every source as it stands."""
+def sources(data: Path | None, *, json: bool, terms: bool = False) -> None:
+    """Every source as it stands; terms: what its operator asks of those who use its data."""
     with opened(data) as fleet:
         found = report.source_states(fleet.fleet)
     if json:
         print_json(found)
+        return
+    if terms:
+        _print(_terms({each["source"]: each["terms"] for each in found}))
         return
     rows = [
         (
@@ -109,11 +112,13 @@ def subject(data: Path | None, kind: Kind, given: str, *, json: bool) -> None:
     if json:
         print_json(found)
         return
-    about = [(name, value) for name, value in found.items() if name not in ("fields", "findings", "lookups")]
+    tables = ("fields", "findings", "terms", "lookups")
+    about = [(name, value) for name, value in found.items() if name not in tables]
     _print(
         table(f"{kind} {given}", ("", ""), about),
         table("Fields", ("field", "value"), found["fields"].items()),
         _chosen("Findings", found["findings"], ("field", "value", "source", "confidence", "stated_at", "reason")),
+        _terms(found["terms"]),
         _chosen("Asked", found["lookups"], ("source", "question", "state", "outcome", "note")),
     )
 
@@ -162,6 +167,21 @@ def _acted(verb: str, count: int, of: int, what: str, *, json: bool) -> None:
         print_json({verb: count, "asked": of})
     else:
         note(f"{count} of {of} {verb}" + (f"; the others are no {what}" if count < of else ""))
+
+
+def _terms(found: Mapping[str, Mapping[str, Any]]) -> Table:
+    """What each source asks of those who show its findings; a row of its own for fields under other terms."""
+    rows = [
+        (name, fields, own["attribution"], own["url"], own["licence"], own["commercial"], _days(own["keep_seconds"]))
+        for name, terms in found.items()
+        for fields, own in [("", terms), *terms.get("fields", {}).items()]
+    ]
+    columns = ("source", "field", "attribution", "link", "licence", "commercial use", ">kept, days")
+    return table("Terms", columns, rows)
+
+
+def _days(seconds: float | None) -> str:
+    return "" if seconds is None else f"{seconds / 86_400:g}"
 
 
 def _chosen(title: str, rows: Sequence[Mapping[str, Any]], columns: Sequence[str]) -> Table:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -68,9 +69,11 @@ def lookup(source: str, kind: Kind, given: Given, data: Path | None, *, json: bo
     with opened(data) as fleet:
         question, keys = choose(fleet.fleet, source, kind, given)
         result = _ask(fleet.fleet, source, question, keys)
+        allowed = partial(fleet.fleet.permits, source)
     answer = result.answers[0] if result.judgement.verdict is Verdict.ANSWER else None
     outcome = answer.outcome if answer is not None else OUTCOME_OF[result.judgement.verdict]
-    findings = [_finding(kind, each) for each in answer.findings] if answer is not None else []
+    found = [each for each in answer.findings if allowed(each.field)] if answer is not None else []
+    findings = [_finding(kind, each) for each in found]
     shown: dict[str, Any] = {"source": source, "outcome": str(outcome), "findings": findings, "calls": result.calls}
     if said := _note(result, answer):
         shown["note"] = said
@@ -86,11 +89,17 @@ def choose(fleet: Fleet, source: str, kind: Kind, given: Given) -> tuple[Questio
     keys = given.keys(source, kind)
     declared = [question for question in fleet.sources[source].questions if question.kind is kind]
     possible = [question for question in declared if all(need in keys for need in question.needs)]
-    asked = next((question for question in possible if question in fleet.questions[source]), None)
+    askable = {question.name: question for question in fleet.questions[source]}
+    asked = next((askable[question.name] for question in possible if question.name in askable), None)
     if asked is not None:
         return asked, keys
+    missing = sorted(
+        {name for question in possible for name in question.requires} - fleet.wire.place(source).secrets.keys()
+    )
+    if missing:
+        raise Failure(f"{source} needs {' and '.join(missing)}, which is not set")
     if possible:
-        raise Failure(f"{source} needs {' and '.join(possible[0].requires)}, which is not set")
+        raise Failure(f"the terms of {source} allow no commercial use, and LINERNOTES_COMMERCIAL is set")
     raise typer.BadParameter(_unmet(source, kind, declared))
 
 

@@ -146,13 +146,18 @@ app.add_typer(sources_app, name="sources")
 
 
 @sources_app.callback()
-def sources_command(context: typer.Context, data: Data = None, json: AsJson = False) -> None:
+def sources_command(
+    context: typer.Context,
+    data: Data = None,
+    terms: Annotated[bool, typer.Option("--terms", help="What each operator asks of those who use its data.")] = False,
+    json: AsJson = False,
+) -> None:
     """How each source stands: address, budget, breaker, pause and its reason, work in flight and waiting, keys, terms.
 
     Of keys it says only whether they are set.
     """
     if context.invoked_subcommand is None:
-        inspect.sources(data, json=json)
+        inspect.sources(data, json=json, terms=terms)
 
 
 @sources_app.command("resume")

@@ -19,8 +19,6 @@ from redis.backoff import NoBackoff
 from redis.retry import Retry
 from sqlalchemy import Engine, create_engine, text
 
-from enrichment.domain.planning import Steps
-from enrichment.domain.questions import Question
 from enrichment.reservoir import fleet as fleet_rows
 from enrichment.reservoir.retrying import in_transaction
 from enrichment.services import standing
@@ -57,7 +55,7 @@ def build(settings: Settings | None = None, parts: Parts | None = None) -> Fleet
     settings = settings or load()
     parts = parts or Parts()
     _require(settings)
-    sources = parts.sources if parts.sources is not None else make_sources(settings)
+    sources = dict(parts.sources if parts.sources is not None else make_sources(settings))
     places = {name: make_place(settings, source, sources) for name, source in sources.items()}
     engine = make_engine(settings, parts.threads or 8)
     card = new_card(socket.gethostname(), machine(), parts.threads or 0, VERSION)
@@ -73,9 +71,17 @@ def build(settings: Settings | None = None, parts: Parts | None = None) -> Fleet
         spend_day=_day_quota(engine, terms),
         sleep=parts.sleep,
     )
-    questions = {name: askable(source, places[name]) for name, source in sources.items()}
-    steps = Steps((name, question) for name, asked in questions.items() for question in asked)
-    return Fleet(engine, sources, questions, steps, limiter, wire, card, parts.send_fetch, settings.speed, parts.sleep)
+    return Fleet(
+        engine,
+        sources,
+        limiter,
+        wire,
+        card,
+        parts.send_fetch,
+        settings.speed,
+        settings.commercial,
+        parts.sleep,
+    )
 
 
 def build_steward(fleet: Fleet, settings: Settings) -> Steward:
@@ -102,28 +108,31 @@ def make_place(settings: Settings, source: Source[Any], known: Collection[str] =
     return Place(settings.source_url(source.name, source.url), sites, secrets)
 
 
-def askable(source: Source[Any], place: Place) -> tuple[Question, ...]:
-    """The source's questions whose keys are there."""
-    return tuple(q for q in source.questions if all(secret in place.secrets for secret in q.requires))
-
-
 class _Terms:
-    """What the limiter holds each source to, read once."""
+    """What the limiter holds each source to; read anew where a probe has replaced the source."""
 
     def __init__(self, settings: Settings, sources: Mapping[str, Source[Any]]) -> None:
-        self._terms = {name: self._read(settings, source) for name, source in sources.items()}
+        self._settings = settings
+        self._sources = sources
+        self._known = {name: (source, self._read(source)) for name, source in sources.items()}
 
-    def _read(self, settings: Settings, source: Source[Any]) -> Terms:
+    def _read(self, source: Source[Any]) -> Terms:
+        settings = self._settings
         options = settings.source_options(source.name)
         return Terms(
-            settings.source_budget(source.name, source.budget),
+            settings.source_budget(source.name, source.budget_with(make_place(settings, source).secrets)),
             source.max_seconds,
             int(options.get("breaker_threshold", 5)),
             float(options.get("breaker_seconds", 30.0)) / settings.speed,
         )
 
     def __call__(self, source: str) -> Terms:
-        return self._terms[source]
+        declared, terms = self._known[source]
+        if declared is not self._sources[source]:
+            declared = self._sources[source]
+            terms = self._read(declared)
+            self._known[source] = (declared, terms)
+        return terms
 
 
 def _day_quota(engine: Engine, terms: _Terms) -> Callable[[str], float | None]:

@@ -61,9 +61,10 @@ class Settings(BaseModel):
         return (read_budget(own, default) if own else default).faster(self.speed)
 
     def source_options(self, name: str) -> dict[str, str]:
-        """Everything set for a source, by lower-case name."""
+        """Everything set for a source, by lower-case name. What is empty is not set."""
         start = f"{PREFIX}{name.upper()}_"
-        return {k[len(start) :].lower(): v.get_secret_value() for k, v in self.environ.items() if k.startswith(start)}
+        own = {key[len(start) :].lower(): self.text(key) for key in self.environ if key.startswith(start)}
+        return {option: value for option, value in own.items() if value}
 
     def text(self, variable: str) -> str:
         """A variable's value, empty where it is not set."""

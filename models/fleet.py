@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import uuid
 from datetime import datetime
+from typing import Any
 
 from sqlalchemy import Uuid, text
+from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
 from models.base import Base, Now
@@ -31,6 +33,7 @@ class SourceState(Base):
     """Pauses, stops and rate factors outlive Redis here; last_claim_at bounds the pause of a cold start.
 
     stopped: no until a person resumes it. rate_factor: the share of the budget that repeated refusals have left.
+    found: options that a probe has found out. probe_at: when the next one may begin, NULL for now.
     """
 
     __tablename__ = "source_states"
@@ -42,6 +45,8 @@ class SourceState(Base):
     rate_factor: Mapped[float] = mapped_column(server_default=text("1"))
     deferred: Mapped[bool] = mapped_column(server_default=text("false"))
     last_claim_at: Mapped[datetime | None]
+    found: Mapped[Any] = mapped_column(JSONB, server_default=text("'{}'::jsonb"), nullable=False)
+    probe_at: Mapped[datetime | None]
     changed_at: Mapped[Now]
 
     __table_args__ = ({"postgresql_with": {"fillfactor": "50"}},)

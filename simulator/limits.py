@@ -132,10 +132,22 @@ DOCUMENTED: dict[str, Limit] = {
     "musicbrainz": Bucket(1, 1),  # musicbrainz.org/doc/MusicBrainz_API/Rate_Limiting
     "listenbrainz": Aligned(30, 10),  # brainzutils' ratelimit: windows on the clock's tens
     "spotify": Rolling(60, 30),  # a rolling window of 30 s; the number is not published, 2/s is our estimate
+    "discogs": Rolling(60, 60),  # discogs.com/developers: in any minute with a token; without one see below
     "deezer": Rolling(50, 5),  # developers.deezer.com: 50 requests in 5 s
+    # Wikidata counts 60 s of its own time in a minute; a query for 200 artists takes about 1.5 s of it (estimate).
+    "wikidata": Rolling(40, 60),
+    "residentadvisor": Rolling(20, 60),  # publishes nothing; estimate
     "coverartarchive": Bucket(10, 10),  # documents none; estimate
+    "reccobeats": Bucket(2, 1),  # enforces one and publishes none; estimate
+    "acousticbrainz": Aligned(100, 10),  # acousticbrainz-server's configuration: windows on the clock's tens
+    "theaudiodb": Rolling(30, 60),  # theaudiodb.com/free_music_api: 30 a minute with the public key
+    "itunes": Rolling(20, 60),  # its Search API's page: approximately 20 calls a minute
+    "lastfm": Rolling(1500, 300),  # last.fm/api/tos until 2025: 5 requests a second, averaged over 5 minutes
     "artwork": Bucket(20, 20),  # the archive and CDNs behind the pictures; estimate
 }
+
+DISCOGS_ANONYMOUS = Rolling(25, 60)
+"""What Discogs allows those without a token."""
 
 SPOTIFY_DAY = 1_000
 """Calls in 24 h of an app in development mode, as observed in 2026 (500 to 2,200)."""

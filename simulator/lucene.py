@@ -153,10 +153,9 @@ class Searcher:
         filters = [node for node in required if isinstance(node, Range)]
         required = [node for node in required if not isinstance(node, Range)]
         scores: Scores | None = None
-        for node in required:
-            found = self._node(node)
+        for found in self._together(required, all_of_them=True):
             scores = found if scores is None else {n: scores[n] + s for n, s in found.items() if n in scores}
-        for found in self._optional(optional):
+        for found in self._together(optional, all_of_them=False):
             if scores is None:
                 scores = {}
             for n, s in found.items():
@@ -164,14 +163,14 @@ class Searcher:
                     scores[n] = scores.get(n, 0.0) + s
         if scores is None:
             scores = self._node(filters.pop()) if filters else {}
-        for node in filters:
-            scores = {n: s for n, s in scores.items() if self._within(node, n)}
+        for bounds in filters:
+            scores = {n: s for n, s in scores.items() if self._within(bounds, n)}
         for node in forbidden:
             for n in self._node(node):
                 scores.pop(n, None)
         return scores
 
-    def _optional(self, nodes: list[Node]) -> list[Scores]:
+    def _together(self, nodes: list[Node], *, all_of_them: bool) -> list[Scores]:
         """Bare words of one field are looked up together, so that a common one needs no list of its own."""
         together: dict[str, list[str]] = {}
         results = []
@@ -181,7 +180,7 @@ class Searcher:
             else:
                 results.append(self._node(node))
         for name, words in together.items():
-            results.append(self._words(words, self.fields[name], all_of_them=False))
+            results.append(self._words(words, self.fields[name], all_of_them=all_of_them))
         return results
 
     def _words(self, words: list[str], fields: tuple[str, ...], *, all_of_them: bool) -> Scores:

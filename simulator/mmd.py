@@ -138,7 +138,8 @@ def _relations(parent: ET.Element, relations: list[Json]) -> None:
                 continue
             element = ET.SubElement(listed, "relation", {"type-id": relation["type-id"], "type": relation["type"]})
             thing = relation[target]
-            ET.SubElement(element, "target", {"id": thing["id"]}).text = thing.get("resource", thing["id"])
+            named = {"id": thing["id"]} if target == "url" else {}
+            ET.SubElement(element, "target", named).text = thing.get("resource", thing["id"])
             if relation["direction"] == "backward":
                 ET.SubElement(element, "direction").text = "backward"
             if target != "url":

@@ -97,6 +97,22 @@ def test_options_of_a_source_are_its_own() -> None:
     assert settings.source_options("spotify") == {"mode": "extended"}
 
 
+def test_an_option_that_is_empty_is_not_set() -> None:
+    environ = {
+        "LINERNOTES_DATABASE_URL": "postgresql://h/d",
+        "LINERNOTES_REDIS_URL": "redis://h",
+        "LINERNOTES_SPOTIFY_MODE": "",
+        "LINERNOTES_SPOTIFY_BUDGET": " ",
+        "LINERNOTES_DEEZER_BREAKER_THRESHOLD": "",
+        "LINERNOTES_DEEZER_BREAKER_SECONDS": "  ",
+    }
+    assert load(environ).source_options("spotify") == {}
+    fleet = build(load(environ), Parts())
+    assert "mode" not in fleet.sources["spotify"].options
+    assert fleet.limiter.budget("spotify") == fleet.sources["spotify"].budget
+    fleet.engine.dispose()
+
+
 @pytest.mark.parametrize("missing", ["DATABASE_URL", "REDIS_URL"])
 def test_a_fleet_says_what_it_needs(missing: str) -> None:
     environ = {"LINERNOTES_DATABASE_URL": "postgresql://h/d", "LINERNOTES_REDIS_URL": "redis://h"}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
+from math import inf
 
 from enrichment.domain.findings import Statement
 
@@ -12,6 +13,15 @@ LONGEST_RECHECK_DAYS = 32
 def is_fresh(statement: Statement, days: float, now: datetime) -> bool:
     """Was it said within the last `days` days?"""
     return now < statement.stated_at + timedelta(days=days)
+
+
+def may_use(statement: Statement, seconds: float, now: datetime) -> bool:
+    """May this statement still be used, where the terms of its source let it be used for so long? What a person has locked
+    is that person's word; what was dropped has no value any more.
+    """
+    if statement.value is None or statement.locked or seconds == inf:
+        return statement.value is not None
+    return now < statement.stated_at + timedelta(seconds=seconds)
 
 
 def satisfies(stated_at: datetime, forced_at: datetime | None) -> bool:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from math import inf
 from typing import Any
 
@@ -104,13 +104,47 @@ class Question:
 
 @dataclass(frozen=True, slots=True)
 class Terms:
-    """What the upstream's operator asks of those who use its data."""
+    """What the upstream's operator asks of those who use its data.
+
+    attribution, url: what to show beside it, and where that links to. licence: of the data, in words.
+    commercial: may it be used commercially? keep_seconds: how long it may be kept or shown without being asked for again;
+    None: for good.
+    by_field: fields under other terms, by name without the prefix of a parent.
+    """
 
     attribution: str
     url: str
     licence: str = ""
     commercial: bool = True
     keep_seconds: float | None = None
+    by_field: Mapping[str, Terms] = field(default_factory=dict)
+
+    def but_for(self, *names: str, **changes: Any) -> Terms:
+        """The same terms, changed for these fields."""
+        apart = replace(self, by_field={}, **changes)
+        return replace(self, by_field={**self.by_field, **dict.fromkeys(names, apart)})
+
+    def of(self, name: str) -> Terms:
+        """The terms that a field is under; the prefix of a parent does not matter."""
+        return self.by_field.get(name.rpartition(".")[2], self)
+
+    def usable(self, name: str, *, commercial: bool) -> float:
+        """Seconds that a fleet, commercial or not, may use this field: infinite where the terms set no end, 0 for never."""
+        return self.keeps([name]) if self.of(name).commercial or not commercial else 0.0
+
+    def keeps(self, names: Iterable[str]) -> float:
+        """Seconds that all of these fields may be kept; infinite where the terms set no end."""
+        kept = (self.seconds_of(name) for name in names)
+        return min((seconds for seconds in kept if seconds is not None), default=inf)
+
+    @property
+    def shortest(self) -> float:
+        """Seconds that a whole reply may be kept; infinite where the terms set no end."""
+        return self.keeps(["", *self.by_field])
+
+    def seconds_of(self, name: str) -> float | None:
+        """How long a finding of this field may be kept; None where the terms set no end."""
+        return self.of(name).keep_seconds
 
 
 @dataclass(frozen=True, slots=True)

@@ -181,7 +181,7 @@ def _split(text: str) -> Title:
         return Title(text)
     kept: list[str] = []
     found: dict[str, list[str]] = {}
-    for part, opening in _parts(text):
+    for part, opening in parts(text):
         kind = _kind(part, opening) if kept else "name"
         if opening == "-" and kind == "name" and "version" in found:
             found["version"][-1] += f" - {part}"  # "Live at Webster Hall - June 2011"
@@ -215,8 +215,8 @@ def _kind(part: str, opening: str) -> str:
     return "name" if opening == "-" else "featured" if _WITH.match(part) else "note"
 
 
-def _parts(text: str) -> Iterator[tuple[str, str]]:
-    """The text cut at brackets and " - ": (part, how it opens: "", "-", "(", "[" or "{")."""
+def parts(text: str) -> Iterator[tuple[str, str]]:
+    """A cleaned text cut at brackets and " - ": (part, how it opens: "", "-", "(", "[" or "{")."""
     for outer, opening in _brackets(text):
         if opening:
             if outer:

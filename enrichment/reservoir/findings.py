@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 import uuid
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Connection, text
@@ -78,6 +79,75 @@ def of(connection: Connection, subjects: Collection[uuid.UUID]) -> dict[uuid.UUI
     return found
 
 
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """What a source's terms say of a field: older than so many seconds, its findings must go.
+
+    renew: is it worth asking for again?
+    """
+
+    source: str
+    field: str
+    seconds: float
+    renew: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """A finding that must go."""
+
+    id: int
+    kind: Kind
+    subject_id: uuid.UUID
+    stated_at: datetime
+    renew: bool
+
+
+# A walk in the order of ids costs the same however many findings there are, and needs no index of its own.
+_ENDED = text("""
+WITH slice AS (
+    SELECT id, kind, subject_id, field, source, stated_at FROM findings
+    WHERE id > :after AND NOT locked AND value <> 'null' ORDER BY id LIMIT :look
+), rules AS (
+    SELECT * FROM jsonb_to_recordset(CAST(:rules AS jsonb)) AS r(source text, field text, seconds float8, renew bool)
+), ended AS (
+    SELECT s.id, s.kind, s.subject_id, s.stated_at, r.renew FROM slice s JOIN rules r USING (source, field)
+    WHERE s.stated_at <= clock_timestamp() - make_interval(secs => r.seconds) ORDER BY s.id LIMIT :most
+)
+SELECT last.id AS last, ended.id, ended.kind, ended.subject_id, ended.stated_at, ended.renew
+FROM (SELECT CASE WHEN count(*) = :look THEN max(id) END AS id FROM slice) last LEFT JOIN ended ON true ORDER BY ended.id
+""")
+
+
+def ended(
+    connection: Connection, rules: Sequence[Rule], after: int, look: int, most: int
+) -> tuple[list[Ended], int | None]:
+    """Of the next `look` findings behind this id the first `most` that must go, and the id up to which that is all of
+    them; None at the end of all findings.
+    """
+    rows = connection.execute(
+        _ENDED, {"rules": json.dumps([asdict(rule) for rule in rules]), "after": after, "look": look, "most": most}
+    ).all()
+    found = [
+        Ended(row.id, Kind(row.kind), row.subject_id, row.stated_at, row.renew) for row in rows if row.id is not None
+    ]
+    return found, found[-1].id if len(found) == most else rows[0].last
+
+
+# The row stays, as a sign that somebody has stated this once: what other programs wrote into a subject looks different.
+_DROP = text("""
+UPDATE findings f SET value = 'null', reason = 'dropped by the terms of its source'
+FROM unnest(CAST(:ids AS bigint[]), CAST(:moments AS timestamptz[])) AS gone(id, stated_at)
+WHERE f.id = gone.id AND f.stated_at = gone.stated_at AND NOT f.locked
+""")
+
+
+def drop(connection: Connection, gone: Collection[Ended]) -> None:
+    """What these findings say is forgotten, unless they have been renewed. Their subjects must be locked."""
+    values = {"ids": [each.id for each in gone], "moments": [each.stated_at for each in gone]}
+    connection.execute(_DROP, values)
+
+
 # A twin is another row of the same recording: the same names, or the same identifier and the same title.
 _FROM_TWINS = text("""
 INSERT INTO findings (kind, subject_id, field, source, value, confidence, reason, stated_at, lookup_id)
@@ -88,6 +158,7 @@ FROM tracks new JOIN tracks twin ON twin.id <> new.id AND twin.title_key = new.t
     AND (twin.isrc IS NULL OR new.isrc IS NULL OR twin.isrc = new.isrc)
     AND (twin.duration_ms IS NULL OR new.duration_ms IS NULL OR abs(twin.duration_ms - new.duration_ms) <= 5000)
 JOIN findings f ON f.subject_id = twin.id AND f.source <> 'producer' AND NOT f.locked
+    AND f.value <> 'null'
 WHERE new.id = ANY(:subjects)
 ORDER BY new.id, f.field, f.source, f.stated_at DESC
 ON CONFLICT (subject_id, field, source) DO NOTHING

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import uuid
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 
 from sqlalchemy import Connection, text
@@ -80,7 +81,10 @@ def add_sources(connection: Connection, sources: Collection[str]) -> None:
 
 @dataclass(frozen=True, slots=True)
 class SourceStanding:
-    """A source as PostgreSQL remembers it; seconds. deferred: its lookups have been put aside."""
+    """A source as PostgreSQL remembers it; seconds. deferred: its lookups have been put aside.
+
+    found: options that a probe has found out. probe_due: may the next one begin?
+    """
 
     source: str
     paused_for: float
@@ -89,12 +93,15 @@ class SourceStanding:
     factor: float
     deferred: bool
     last_claim_ago: float | None
+    found: Mapping[str, str]
+    probe_due: bool
 
 
 _STANDINGS = text("""
 SELECT source, greatest(0, coalesce(extract(epoch FROM paused_until - clock_timestamp())::float, 0)) AS paused_for,
     stopped, reason, rate_factor, deferred,
-    extract(epoch FROM clock_timestamp() - last_claim_at)::float AS last_claim_ago
+    extract(epoch FROM clock_timestamp() - last_claim_at)::float AS last_claim_ago,
+    found, coalesce(probe_at <= clock_timestamp(), true) AS probe_due
 FROM source_states
 """)
 
@@ -122,13 +129,14 @@ def paused(
 
 
 _RESUMED = text("""
-UPDATE source_states SET paused_until = NULL, stopped = false, reason = '', changed_at = clock_timestamp()
+UPDATE source_states SET paused_until = NULL, stopped = false, reason = '', probe_at = NULL,
+    changed_at = clock_timestamp()
 WHERE source = :source
 """)
 
 
 def resumed(connection: Connection, source: str) -> None:
-    """A person has ended the pause or the stop."""
+    """A person has ended the pause or the stop, and may have changed what the source lets us do: it is probed anew."""
     connection.execute(_RESUMED, {"source": source})
 
 
@@ -146,6 +154,28 @@ _FACTOR = text("UPDATE source_states SET rate_factor = :factor WHERE source = :s
 def remember_factor(connection: Connection, source: str, factor: float) -> None:
     """The share of its budget that refusals have left a source."""
     connection.execute(_FACTOR, {"source": source, "factor": factor})
+
+
+_BEGIN_PROBE = text("""
+UPDATE source_states SET probe_at = clock_timestamp() + make_interval(secs => :seconds)
+WHERE source = :source AND coalesce(probe_at <= clock_timestamp(), true) RETURNING source
+""")
+
+
+def begin_probe(connection: Connection, source: str, seconds: float) -> bool:
+    """May the caller probe this source? Nobody else may for so long."""
+    return connection.execute(_BEGIN_PROBE, {"source": source, "seconds": seconds}).first() is not None
+
+
+_PROBED = text("""
+UPDATE source_states SET found = CAST(:found AS jsonb), probe_at = clock_timestamp() + make_interval(secs => :seconds)
+WHERE source = :source
+""")
+
+
+def probed(connection: Connection, source: str, found: Mapping[str, str], seconds: float) -> None:
+    """What a probe has found out, for the whole fleet; it is looked up again after so long."""
+    connection.execute(_PROBED, {"source": source, "found": json.dumps(dict(found)), "seconds": seconds})
 
 
 # The row of the present hour is locked first, so that two workers cannot both take the last call of the day.

@@ -365,6 +365,36 @@ def reopen(connection: Connection, ids: Collection[uuid.UUID]) -> None:
         connection.execute(_REOPEN, {"ids": list(ids)})
 
 
+_RENEW = text("""
+UPDATE enrichment_status s SET refreshing = true, priority = least(s.priority, :priority)
+WHERE s.status IN ('partial', 'failed', 'completed') AND (s.subject_id = ANY(:ids) OR s.subject_id IN (
+    SELECT id FROM tracks WHERE performer_id = ANY(:ids) OR album_id = ANY(:ids)))
+""")
+
+
+def renew(connection: Connection, ids: Collection[uuid.UUID], priority: int) -> None:
+    """Subjects that have lost what was known of them, and their tracks, are refreshed at leisure."""
+    if ids:
+        connection.execute(_RENEW, {"ids": list(ids), "priority": priority})
+
+
+_RECORD_FAMILIES = text("""
+INSERT INTO replans (kind, subject_id, priority)
+SELECT kind, id, 1 FROM (
+    SELECT kind, subject_id AS id FROM unnest(CAST(:kinds AS text[]), CAST(:ids AS uuid[])) AS own(kind, subject_id)
+    UNION SELECT 'track', id FROM tracks WHERE performer_id = ANY(:ids) OR album_id = ANY(:ids)
+) family ORDER BY id
+ON CONFLICT (kind, subject_id) DO NOTHING
+""")
+
+
+def record_families(connection: Connection, refs: Collection[Ref]) -> None:
+    """These subjects and all their tracks are to be merged and planned again, whether or not anybody waits for them."""
+    values = {"kinds": [ref.kind for ref in refs], "ids": [ref.id for ref in refs]}
+    if refs:
+        connection.execute(_RECORD_FAMILIES, values)
+
+
 _URGENT = text("""
 SELECT kind, subject_id FROM replans WHERE priority >= :lowest ORDER BY priority DESC, recorded_at LIMIT :most
 """)

@@ -11,7 +11,7 @@ from sqlalchemy.exc import InterfaceError, OperationalError
 from enrichment.domain.outcomes import Judgement, Verdict
 from enrichment.reservoir import claims as line
 from enrichment.reservoir.claims import Claim
-from enrichment.services import standing
+from enrichment.services import probing, standing
 from enrichment.services.fleet import Fleet
 from enrichment.services.progress import Advanced
 from enrichment.services.refill import refill_all
@@ -52,6 +52,8 @@ def fetch(fleet: Fleet, source: str, ticket: str) -> Fetched:
         place.turn = _turn(fleet, source)
         if place.turn is None:
             return Fetched(source, outcome="no turn in time")
+        if (probed := probing.probe(fleet, source, place.turn)) is not None:
+            return Fetched(source, outcome=f"probed: {probed}")
         return _use(fleet, source, place.turn, place)
     finally:
         place.leave()

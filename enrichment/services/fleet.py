@@ -5,15 +5,21 @@ from __future__ import annotations
 import random
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from contextlib import nullcontext
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from math import inf
 from typing import Any
 
+import structlog
 from sqlalchemy import Connection, Engine
 
+from enrichment.domain.findings import Statement
+from enrichment.domain.freshness import may_use
 from enrichment.domain.planning import Steps
 from enrichment.domain.questions import Question
 from enrichment.reservoir import fleet as fleet_rows
-from enrichment.reservoir.fleet import WorkerCard
+from enrichment.reservoir.fleet import SourceStanding, WorkerCard
 from enrichment.reservoir.lookups import GATHER_SECONDS
 from enrichment.sources.base import Source
 from enrichment.wire.limiter import Limiter
@@ -27,28 +33,84 @@ STOP = 24 * 3600.0
 SendFetch = Callable[[str, str], None]
 """Publishes a fetch message: source, ticket. None where there is no broker: the workers' stewards send them."""
 
+log = structlog.get_logger()
+
 
 @dataclass(slots=True)
 class Fleet:
     """Everything a service needs.
 
+    sources: shared with wire and limiter; one whose probe has found something out is replaced in it.
+    questions, steps: what can be asked, with the keys and by the terms there are. commercial: LINERNOTES_COMMERCIAL.
     sleep: waits, and returns early when the worker is told to stop. monotonic: seconds. speed: LINERNOTES_SPEED.
     """
 
     engine: Engine
-    sources: Mapping[str, Source[Any]]
-    questions: Mapping[str, tuple[Question, ...]]
-    steps: Steps
+    sources: dict[str, Source[Any]]
     limiter: Limiter
     wire: Wire
     worker: WorkerCard
     send_fetch: SendFetch | None
     speed: float = 1.0
+    commercial: bool = False
     sleep: Callable[[float], object] = time.sleep
     monotonic: Callable[[], float] = time.monotonic
     jitter: Callable[[], float] = random.random
     claim_seconds: float = 0.005
+    questions: Mapping[str, tuple[Question, ...]] = field(init=False)
+    steps: Steps = field(init=False)
+    _declared: Mapping[str, Source[Any]] = field(init=False)
+    _usable: dict[tuple[str, str], float] = field(default_factory=dict)
     _kept: dict[str, tuple[float, Any]] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self._declared = dict(self.sources)
+        self._arrange()
+
+    def _arrange(self) -> None:
+        self.questions = {name: self._askable(source) for name, source in self.sources.items()}
+        self.steps = Steps((name, question) for name, asked in self.questions.items() for question in asked)
+
+    def _askable(self, source: Source[Any]) -> tuple[Question, ...]:
+        """The source's questions whose keys are there, with the fields that may be used here."""
+        secrets = self.wire.place(source.name).secrets
+        possible = [q for q in source.questions if all(secret in secrets for secret in q.requires)]
+        used = [(q, frozenset(name for name in q.gives if self.permits(source.name, name))) for q in possible]
+        return tuple(replace(q, gives=gives) for q, gives in used if gives)
+
+    def usable(self, source: str, name: str) -> float:
+        """Seconds that what this source says of a field may be used here; 0 for never."""
+        if (source, name) not in self._usable:
+            terms = self.sources[source].terms if source in self.sources else None
+            self._usable[source, name] = terms.usable(name, commercial=self.commercial) if terms is not None else inf
+        return self._usable[source, name]
+
+    def permits(self, source: str, name: str) -> bool:
+        """May what this source says of this field be used here at all?"""
+        return self.usable(source, name) > 0
+
+    def may_use(self, statement: Statement, now: datetime) -> bool:
+        """May this statement, by its source's terms, be used here and now?"""
+        return may_use(statement, self.usable(statement.source, statement.field), now)
+
+    def unset(self, source: str) -> frozenset[str]:
+        """Options that a probe may find out: the operator has not set them."""
+        declared = self._declared[source]
+        return frozenset(declared.probes) - declared.options.keys()
+
+    def _adopt(self, source: str, found: Mapping[str, str]) -> None:
+        """The source is as its probe has found it; an option that the operator has set stays."""
+        declared = self._declared[source]
+        options = {**declared.options, **{name: found[name] for name in self.unset(source) & found.keys()}}
+        if options == self.sources[source].options:
+            return
+        try:
+            self.sources[source] = type(declared)(options)
+        except ValueError as error:
+            # Another version of the program has found what we do not know.
+            log.warning("source cannot be as it was probed", source=source, error=str(error)[:200])
+            return
+        self._arrange()
 
     def sizes(self, source: str) -> dict[str, int]:
         """How many lookups share a call, by question."""
@@ -64,12 +126,20 @@ class Fleet:
 
         connection: that of the transaction under way: who takes a second one may wait for ever where all are taken.
         """
+        standings = self.standings(connection).values()
+        return frozenset(s.source for s in standings if s.stopped or s.paused_for > LONG_PAUSE)
 
-        def read() -> list[str]:
-            standings = fleet_rows.standings(connection).values()
-            return [s.source for s in standings if s.stopped or s.paused_for > LONG_PAUSE]
+    def standings(self, connection: Connection | None = None) -> Mapping[str, SourceStanding]:
+        """How every source stands, known to within two seconds; from then on each is as its probe has found it."""
+        found: Mapping[str, SourceStanding] = self.remembered("standings", lambda: self._read_standings(connection))
+        return found
 
-        return frozenset(self.remembered("away", read))
+    def _read_standings(self, connection: Connection | None) -> Mapping[str, SourceStanding]:
+        with nullcontext(connection) if connection is not None else self.engine.connect() as connected:
+            standings = fleet_rows.standings(connected)
+        for source in self.sources.keys() & standings.keys():
+            self._adopt(source, standings[source].found)
+        return standings
 
     def threads(self) -> int:
         """Threads of all living workers; known to within two seconds."""

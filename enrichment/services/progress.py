@@ -77,9 +77,11 @@ class _State:
     def __init__(self, fleet: Fleet, connection: Connection, subjects: Sequence[Subject]) -> None:
         self.fleet = fleet
         self.subjects = {subject.ref.id: subject for subject in subjects}
-        self.statements = findings.of(connection, self.subjects)
-        self.asked = lookups.asked(connection, self.subjects)
         self.now, self.replans = rows.now_and_replans(connection, self.subjects)
+        stated = findings.of(connection, self.subjects)
+        self.statements = {id_: [s for s in said if fleet.may_use(s, self.now)] for id_, said in stated.items()}
+        self.silent = frozenset(id_ for id_, said in stated.items() if not said)
+        self.asked = lookups.asked(connection, self.subjects)
         self.away = fleet.away(connection)
 
     def parent(self, subject: Subject, kind: Kind) -> Subject | None:
@@ -112,7 +114,7 @@ def _remerge(state: _State, subject: Subject) -> bool:
         if field not in values and above is not None and name in above.values:
             values[field] = above.values[name]
     known_before = {name: value for name, value in subject.values.items() if name not in values}
-    if not state.statements[subject.ref.id]:
+    if subject.ref.id in state.silent:
         # Rows of other programs carry facts that nobody has stated to us; they stay until somebody does.
         values |= known_before
     changed = values != subject.values
@@ -209,8 +211,10 @@ class _View:
         if self.forced_at is not None and (asked.claimed_at or ended) < self.forced_at:
             return False
         if asked.outcome == Outcome.FOUND:
-            days = self.state.fleet.sources[step.source].freshness.days
-            return self.state.now < ended + timedelta(days=days)
+            source = self.state.fleet.sources[step.source]
+            holds = min(source.freshness.days * 86_400.0, source.terms.keeps(step.question.gives))
+            said = min(ended, asked.claimed_at or ended)
+            return self.state.now < said + timedelta(seconds=holds)
         if asked.outcome == Outcome.NOTHING_FOUND:
             return bool(self.state.now < recheck_at(ended, asked.misses))
         return ended >= self.standing.requested_at

@@ -11,6 +11,7 @@ import structlog
 from kombu.exceptions import OperationalError as BrokerError
 
 from enrichment.reservoir import lookups
+from enrichment.services import probing
 from enrichment.services.fleet import Fleet
 
 SLACK_SECONDS = 1.0
@@ -41,9 +42,9 @@ def refill(fleet: Fleet, source: str, *, critical: bool = False) -> int:
         return 0
     room = windows(fleet)[source] + (1 if critical else 0)
     calls = _calls_waiting(fleet, source, room)
-    if not calls:
+    if not calls and not probing.is_due(fleet, source):
         return 0
-    tickets = fleet.limiter.admit(source, room, [uuid.uuid4().hex for _ in range(min(calls, room))])
+    tickets = fleet.limiter.admit(source, room, [uuid.uuid4().hex for _ in range(min(max(1, calls), room))])
     for ticket in tickets:
         fleet.send_fetch(source, ticket)
     return len(tickets)

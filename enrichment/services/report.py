@@ -14,7 +14,7 @@ from typing import Any
 
 from sqlalchemy import Connection, select, text
 
-from enrichment.domain.questions import Budget
+from enrichment.domain.questions import Budget, Terms
 from enrichment.domain.subjects import FIELDS, WANTED, Kind, Status
 from enrichment.reservoir import dead_letters, findings, lookups
 from enrichment.reservoir import fleet as fleet_rows
@@ -317,7 +317,9 @@ def _coverage(come: Mapping[Ref, Mapping[str, Any]]) -> dict[str, dict[str, floa
 # --- how the fleet stands -------------------------------------------------------------------------------------------
 
 _BY_STATUS = text("SELECT kind, status, count(*) AS rows FROM enrichment_status GROUP BY kind, status")
-_ALL_FINDINGS = text("SELECT source, count(*) AS rows FROM findings WHERE source <> :producer GROUP BY source")
+_ALL_FINDINGS = text(
+    "SELECT source, count(*) AS rows FROM findings WHERE source <> :producer AND value <> 'null' GROUP BY source"
+)
 _OPEN_LETTERS = text("""
 SELECT coalesce(source, what) AS source, outcome, count(*) AS rows FROM dead_letters WHERE state = 'open'
 GROUP BY 1, 2 ORDER BY 1, 2
@@ -363,6 +365,7 @@ def source_states(fleet: Fleet) -> list[dict[str, Any]]:
     with fleet.engine.connect() as connection:
         known = fleet_rows.standings(connection)
         lines = lookups.lines(connection)
+    fleet.standings()  # every source as its probe has found it
     return [
         _source_state(fleet, name, known.get(name), [x for x in lines if x.source == name]) for name in fleet.sources
     ]
@@ -392,13 +395,27 @@ def _source_state(
         "turns": now.turns,
         "questions": [question.name for question in fleet.questions[name]],
         "secrets": {secret: secret in place.secrets for secret in source.secrets},
-        "terms": {
-            "attribution": source.terms.attribution,
-            "url": source.terms.url,
-            "licence": source.terms.licence,
-            "commercial": source.terms.commercial,
-        },
+        "terms": terms_shown(source.terms),
     }
+
+
+def terms_shown(terms: Terms) -> dict[str, Any]:
+    """What an operator asks of those who use its data, as reports and exports show it. `fields`: those under others."""
+    shown: dict[str, Any] = {
+        "attribution": terms.attribution,
+        "url": terms.url,
+        "licence": terms.licence,
+        "commercial": terms.commercial,
+        "keep_seconds": terms.keep_seconds,
+    }
+    if terms.by_field:
+        shown["fields"] = {name: terms_shown(own) for name, own in sorted(terms.by_field.items())}
+    return shown
+
+
+def terms_of(fleet: Fleet, sources: Iterable[str]) -> dict[str, Any]:
+    """The terms of these sources by name, for whatever shows their findings."""
+    return {name: terms_shown(fleet.sources[name].terms) for name in sorted(set(sources)) if name in fleet.sources}
 
 
 def _budget(budget: Budget) -> dict[str, Any]:
@@ -424,7 +441,8 @@ def queue(fleet: Fleet) -> list[dict[str, Any]]:
 
 
 def subject_report(fleet: Fleet, kind: Kind, given: str) -> dict[str, Any] | None:
-    """A subject by the producer's id or ours: what is known, who said so, who was asked. None where nobody knows it.
+    """A subject by the producer's id or ours: what is known, who said so and on which terms, who was asked. None where
+    nobody knows it.
 
     A performer's has the keys of `enrichment_report` besides.
     """
@@ -438,7 +456,9 @@ def subject_report(fleet: Fleet, kind: Kind, given: str) -> dict[str, Any] | Non
         report = {f"{kind}_id": subject.id, "id": str(ref.id), **_standing(standing), "fields": subject.values}
         if kind is Kind.PERFORMER:
             report |= _performer_report(subject, standing)
-        return report | {"findings": _stated(connection, ref), "lookups": _asked(connection, ref)}
+        stated = _stated(fleet, connection, ref)
+        terms = terms_of(fleet, (each["source"] for each in stated))
+        return report | {"findings": stated, "terms": terms, "lookups": _asked(connection, ref)}
 
     return in_transaction(fleet.engine, read)
 
@@ -470,8 +490,10 @@ def _performer_report(subject: _Row, standing: Any | None) -> dict[str, Any]:
     }
 
 
-def _stated(connection: Connection, ref: Ref) -> list[dict[str, Any]]:
-    statements = sorted(findings.of(connection, [ref.id])[ref.id], key=lambda s: (s.field, -s.confidence, s.source))
+def _stated(fleet: Fleet, connection: Connection, ref: Ref) -> list[dict[str, Any]]:
+    now = database_now(connection)
+    usable = [s for s in findings.of(connection, [ref.id])[ref.id] if fleet.may_use(s, now)]
+    statements = sorted(usable, key=lambda s: (s.field, -s.confidence, s.source))
     return [
         {
             "field": s.field,

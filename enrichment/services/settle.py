@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -40,10 +41,10 @@ class Answered:
 def settle(fleet: Fleet, claims: Sequence[Claim], result: Result) -> Advanced:
     """Writes what a call came to. Harmless to do twice: only a claim that is still held is applied."""
     answered = list(outcomes(fleet, claims, result))
-    return in_transaction(fleet.engine, lambda connection: _settle(fleet, connection, answered))
+    return in_transaction(fleet.engine, lambda connection: _settle(fleet, connection, answered, result.said_at))
 
 
-def _settle(fleet: Fleet, connection: Connection, answered: Sequence[Answered]) -> Advanced:
+def _settle(fleet: Fleet, connection: Connection, answered: Sequence[Answered], said_at: datetime | None) -> Advanced:
     refs = {Ref(each.settlement.claim.kind, each.settlement.claim.subject_id) for each in answered}
     rows.lock_names(connection, _albums_named(answered))
     subjects = rows.lock(connection, refs)
@@ -51,7 +52,8 @@ def _settle(fleet: Fleet, connection: Connection, answered: Sequence[Answered]) 
     settling.write_dead_letters(connection, [each.settlement for each in answered], applied)
     kept = [each for each in answered if each.settlement.claim.id in applied and each.findings]
     subjects = _meet_albums(connection, subjects, kept)
-    findings.keep(connection, list(_statements(subjects, kept)))
+    stated = _statements(subjects, kept, said_at)
+    findings.keep(connection, [new for new in stated if fleet.may_use(new.statement, new.statement.stated_at)])
     return advance(fleet, connection, subjects, refs)
 
 
@@ -153,8 +155,13 @@ def _meet_albums(connection: Connection, subjects: list[Subject], kept: Sequence
     return rows.lock(connection, [subject.ref for subject in subjects])
 
 
-def _statements(subjects: Sequence[Subject], kept: Sequence[Answered]) -> Iterable[NewFinding]:
-    """What was found, as stated when the call began: a refresh forced while it was under way is not satisfied by it."""
+def _statements(
+    subjects: Sequence[Subject], kept: Sequence[Answered], said_at: datetime | None
+) -> Iterable[NewFinding]:
+    """What was found, as stated when the call began: a refresh forced while it was under way is not satisfied by it.
+
+    said_at: when a reply from the cache was asked for.
+    """
     by_id = {subject.ref.id: subject for subject in subjects}
     for each in kept:
         claim = each.settlement.claim
@@ -168,7 +175,7 @@ def _statements(subjects: Sequence[Subject], kept: Sequence[Answered]) -> Iterab
                 continue
             value = clean_value(target.ref.kind, finding.field, _without_nul(finding.value))
             if value is not None:
-                moment, why = claim.claimed_at, finding.reason
+                moment, why = min(claim.claimed_at, said_at or claim.claimed_at), finding.reason
                 stated = Statement(finding.field, value, finding.confidence, claim.source, moment, why)
                 yield NewFinding(target.ref.kind, target.ref.id, stated, claim.id)
 

@@ -16,7 +16,7 @@ from enrichment.reservoir import fleet as fleet_rows
 from enrichment.reservoir import subjects as rows
 from enrichment.reservoir.fleet import WorkerCard
 from enrichment.reservoir.subjects import Ref
-from enrichment.services import standing
+from enrichment.services import expiry, standing
 from enrichment.services.fleet import Fleet
 from enrichment.services.refill import refill_all
 from enrichment.services.replan import CHUNK, replan
@@ -38,6 +38,7 @@ class Steward:
         self._redis = redis
         self._machine = machine
         self._beating_since: float | None = None
+        self._looked_until = 0
 
     def round(self) -> None:
         """Heartbeat, and the round if no other steward is at it. Raises what PostgreSQL and Redis raise."""
@@ -67,6 +68,7 @@ class Steward:
             self._return_expired,
             self._bring_due,
             lambda: standing.keep_in_step(self._fleet),
+            self._drop_expired,
             self._replan,
             lambda: refill_all(self._fleet, self._fleet.sources),
         ]
@@ -114,6 +116,9 @@ class Steward:
     def _bring_due(self) -> None:
         with self._fleet.engine.begin() as connection:
             lookups.bring_due(connection)
+
+    def _drop_expired(self) -> None:
+        self._looked_until = expiry.drop_expired(self._fleet, self._looked_until)
 
     def _replan(self) -> None:
         for _ in range(20):

@@ -11,7 +11,7 @@ import email.utils
 import json
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, Protocol, TypeVar
 
@@ -32,6 +32,11 @@ USER_AGENT = "linernotes/0.1 ( https://github.com/linernotes/linernotes )"
 C = TypeVar("C")
 
 
+def mark(secret: str) -> str:
+    """What stands for a secret in an address or a form: the wire puts it in last, so no log and no cache has it."""
+    return f"~{secret}~"
+
+
 @dataclass(frozen=True, slots=True)
 class Ask:
     """One lookup of a batch, as a source sees it."""
@@ -42,12 +47,15 @@ class Ask:
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """One HTTP reply, whole. Header names are lower-case; `url` is where the reply came from, after redirects."""
+    """One HTTP reply, whole. Header names are lower-case; `url` is where the reply came from, after redirects; `asked_at`
+    is when it was asked for, where it comes from the cache.
+    """
 
     status: int
     headers: Mapping[str, str]
     body: bytes
     url: str = ""
+    asked_at: datetime | None = field(default=None, compare=False)
 
     def json(self) -> Any:
         """The body as JSON. Raises ValueError where it is not."""
@@ -116,6 +124,7 @@ class Source(ABC, Generic[C]):
     budget: what we allow ourselves of what the upstream permits. questions: what can be asked, ids before names.
         Both are class attributes, or set in __init__ where they depend on an option.
     sites: further hosts of the same upstream, by name; they share its budget.
+    probes: options that the upstream itself can tell (see `probe`) where the operator has not set them.
     max_seconds: a call's whole deadline. cache_seconds: how long a reply may be used again.
     """
 
@@ -127,6 +136,7 @@ class Source(ABC, Generic[C]):
     freshness: ClassVar[Freshness] = Freshness()
     secrets: ClassVar[tuple[str, ...]] = ()
     sites: ClassVar[tuple[Site, ...]] = ()
+    probes: ClassVar[tuple[str, ...]] = ()
     max_seconds: ClassVar[float] = 10.0
     cache_seconds: ClassVar[float] = 24 * 3600.0
 
@@ -148,6 +158,13 @@ class Source(ABC, Generic[C]):
         we do not know: it becomes `unreadable`.
         """
 
+    def probe(self, _client: C) -> Mapping[str, str]:
+        """What the upstream lets us do, as options named in `probes`: asked once a day for the whole fleet, in one turn.
+
+        A refusal may be the answer; let `NoAnswer` pass where it is none.
+        """
+        return {}
+
     def judge(self, reply: Reply) -> Judgement:
         """Is this reply an answer? The default knows HTTP; override for what the upstream does differently."""
         return judge_http(reply)
@@ -158,6 +175,10 @@ class Source(ABC, Generic[C]):
             if question.name == name:
                 return question
         raise KeyError(f"{self.name} has no question {name!r}")
+
+    def budget_with(self, _secrets: Mapping[str, str]) -> Budget:
+        """What we allow ourselves with the secrets that are set: some upstreams let those with a key ask more."""
+        return self.budget
 
     def questions_for(self, kind: Kind) -> tuple[Question, ...]:
         """The questions about this kind of subject, in order of preference."""

@@ -46,8 +46,10 @@ _NAMES = {entry[:2]: entry[3:] for entry in " ".join(_TABLE.split()).split("; ")
 _FORMER = {
     "Burma": "MM",
     "Cape Verde": "CV",
+    "Curacao": "CW",
     "Czech Republic": "CZ",
     "East Timor": "TL",
+    "Federated States of Micronesia": "FM",
     "Ivory Coast": "CI",
     "Macau": "MO",
     "Macedonia": "MK",

@@ -1,8 +1,11 @@
 """ListenBrainz: the cheapest source by far, since its calls hold hundreds of lookups (api.listenbrainz.org/1/).
 
-lookup            names -> MusicBrainz ids, 50 a call; only names that are equal once normalised, no guessing
+lookup            names -> MusicBrainz ids, 50 a call; only names that are equal once normalised, no guessing. Without a
+                  token the labs are asked
 lookup_fuzzy      the same for one, with guessing, and with everything that `metadata` knows
 metadata          recording ids -> ISRC, date, length, genres, performer, album, cover
+popularity        ids -> listens and listeners, of which we make a popularity; the same for artists and release groups
+spotify, country  what the labs know by ids, and for Spotify by names
 
 Limit: 30 calls in each 10 s of the clock, per IP; a refusal names its wait only in X-RateLimit-Reset-In. Unknown ids
 are absent from the reply; a malformed one makes it refuse the whole call. Facts: reference, upstreams 1.3 and 3.6.
@@ -10,36 +13,34 @@ are absent from the reply; a malformed one makes it refuse the whole call. Facts
 
 from __future__ import annotations
 
-import re
-import unicodedata
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
+from math import log10
 
 from enrichment.domain.matching import Side
 from enrichment.domain.outcomes import Answer, Judgement, Verdict
 from enrichment.domain.questions import Budget, Freshness, Keys, Limit, Question, Terms
 from enrichment.domain.subjects import Kind
-from enrichment.sources import links
-from enrichment.sources.base import Ask, Line, Reply, Site, Source, judge_http
-from enrichment.sources.countries import code_of
+from enrichment.sources import listenbrainz_labs as labs
+from enrichment.sources.base import Ask, Line, Reply, Site, Source
+from enrichment.sources.listenbrainz_labs import known, normal
+from enrichment.sources.listenbrainz_rows import tell_artist, tell_recording, tell_release_group
 from enrichment.sources.reading import (
     Api,
     Json,
     Told,
-    date,
     fields_of,
-    genres,
-    is_mbid,
-    isrc,
+    judge_window,
     many,
     milliseconds,
     one,
-    people,
     pick,
     text,
     texts,
     whole,
 )
+
+WINDOW = 10.0
+"""Seconds of the clock in which calls are counted."""
 
 LONGEST_NAMES = 250
 """Characters of artist, title and album together; one row above it makes ListenBrainz refuse the whole call."""
@@ -49,9 +50,15 @@ _SURE = {
     "album.release_date": 0.7,  # the year of one release, not of the first
     "country": 0.7,  # an area by name, of which we keep those that are countries
     "external_urls": 0.7,  # of each kind of link only one survives there
+    "followers": 0.3,  # who listened is not who follows: better than nothing
     "genres": 0.85,
     "isrc": 0.85,
+    "popularity": 0.85,
 }
+
+MOST_LISTENERS = {"recording": 200_000, "artist": 400_000, "release_group": 250_000}
+"""Listeners of the most heard: what a popularity of 100 stands for. Estimates: the documentation's example of a widely
+heard recording has 129,454 of them."""
 
 _LINKED = ("spotify_id", "deezer_id", "discogs_id", "wikidata_id")
 _PERFORMER = ("musicbrainz_id", "name", "country", "country_code", "genres", "external_urls", *_LINKED)
@@ -67,15 +74,24 @@ _RECORDING = fields_of(
     *(f"performer.{name}" for name in _PERFORMER),
 )
 _TOKEN = ("LISTENBRAINZ_TOKEN",)
+_MBID = ("musicbrainz_id",)
 
 
-class Client(Api):
-    """The API, with the base URL of the covers that it names by id."""
+class Client:
+    """The API and the labs, with the base URL of the covers that they name by id."""
 
     def __init__(self, line: Line) -> None:
         token = line.secrets.get("LISTENBRAINZ_TOKEN")
-        super().__init__(line, {"authorization": f"Token {token}"} if token else None)
+        self.api = Api(line, {"authorization": f"Token {token}"} if token else None)
+        self.known_user = bool(token)
         self.covers = line.site("coverartarchive")
+        self._labs = Api(line, base_url=line.site("labs"))
+
+    def labs(self, data_set: str, rows: Sequence[Mapping[str, str]]) -> list[Json]:
+        """The rows that a data set of the labs has for these; without any there is no call."""
+        if not rows:
+            return []
+        return many(self._labs.post(f"{data_set}/json", rows))
 
 
 class ListenBrainz(Source[Client]):
@@ -85,21 +101,34 @@ class ListenBrainz(Source[Client]):
     url = "https://api.listenbrainz.org"
     budget = Budget((Limit(27, 10, burst=3),), concurrency=4)
     secrets = _TOKEN
-    sites = (Site("coverartarchive", "https://coverartarchive.org"),)
+    sites = (Site("coverartarchive", "https://coverartarchive.org"), Site("labs", "https://labs.api.listenbrainz.org"))
     terms = Terms(
-        attribution="Data from ListenBrainz and MusicBrainz",
-        url="https://listenbrainz.org",
-        licence="core data CC0; genres CC BY-NC-SA 3.0",
-    )
-    freshness = Freshness(days=30, by_field={"musicbrainz_id": 90, "isrc": 90, "country": 90})
+        attribution="Data from ListenBrainz and MusicBrainz", url="https://listenbrainz.org", licence="CC0"
+    ).but_for("genres", licence="CC BY-NC-SA 3.0", commercial=False)
+    freshness = Freshness(days=30, by_field={"musicbrainz_id": 90, "isrc": 90, "country": 90, "country_code": 90})
     questions = (
         Question(
             name="metadata",
             kind=Kind.TRACK,
-            needs=("musicbrainz_id",),
+            needs=_MBID,
             uses=("artist_name", "title", "album_title", "isrc"),
             gives=_RECORDING,
             batch=250,  # 1000 fit; so many rows of one reply stay within the deadline and the memory of a worker
+        ),
+        Question(
+            name="popularity",
+            kind=Kind.TRACK,
+            needs=_MBID,
+            gives=fields_of(Kind.TRACK, "musicbrainz_id", "popularity"),
+            batch=500,  # 1000 fit; what is settled at once is locked at once
+        ),
+        Question(
+            name="spotify",
+            kind=Kind.TRACK,
+            needs=_MBID,
+            uses=("artist_name", "title"),
+            gives=fields_of(Kind.TRACK, "spotify_id", *_NAMED),
+            batch=labs.MOST,
         ),
         Question(
             name="lookup",
@@ -109,7 +138,15 @@ class ListenBrainz(Source[Client]):
             uses=("album_title",),
             gives=fields_of(Kind.TRACK, *_NAMED, *_NAMED_ALBUM, "performer.musicbrainz_id", "performer.name"),
             batch=50,
-            requires=_TOKEN,
+        ),
+        Question(
+            name="spotify_by_names",
+            kind=Kind.TRACK,
+            needs=("artist_name", "title"),
+            identifies="spotify_id",
+            uses=("album_title",),
+            gives=fields_of(Kind.TRACK, "spotify_id"),
+            batch=labs.MOST,
         ),
         Question(
             name="lookup_fuzzy",
@@ -123,10 +160,24 @@ class ListenBrainz(Source[Client]):
         Question(
             name="artist_metadata",
             kind=Kind.PERFORMER,
-            needs=("musicbrainz_id",),
+            needs=_MBID,
             uses=("name",),
             gives=fields_of(Kind.PERFORMER, *_PERFORMER),
             batch=100,  # bounded by the length of a URL
+        ),
+        Question(
+            name="artist_popularity",
+            kind=Kind.PERFORMER,
+            needs=_MBID,
+            gives=fields_of(Kind.PERFORMER, "musicbrainz_id", "popularity", "followers"),
+            batch=500,
+        ),
+        Question(
+            name="country",
+            kind=Kind.PERFORMER,
+            needs=_MBID,
+            gives=fields_of(Kind.PERFORMER, "musicbrainz_id", "name", "country", "country_code"),
+            batch=labs.MOST,
         ),
         Question(
             name="release_group_metadata",
@@ -140,6 +191,13 @@ class ListenBrainz(Source[Client]):
             ),
             batch=100,
         ),
+        Question(
+            name="release_group_popularity",
+            kind=Kind.ALBUM,
+            needs=("musicbrainz_release_group_id",),
+            gives=fields_of(Kind.ALBUM, "musicbrainz_release_group_id", "popularity"),
+            batch=500,
+        ),
     )
 
     def client(self, line: Line) -> Client:
@@ -148,25 +206,13 @@ class ListenBrainz(Source[Client]):
 
     def ask(self, question: Question, asks: Sequence[Ask], client: Client) -> Sequence[Answer]:
         """One call, whatever the number of lookups."""
-        match question.name:
-            case "lookup":
-                return _lookup(asks, client)
-            case "lookup_fuzzy":
-                return [_fuzzy(asks[0].keys, client)]
-            case "metadata":
-                return _metadata(asks, client)
-            case "artist_metadata":
-                return _artists(asks, client)
-            case _:
-                return _release_groups(asks, client)
+        return _ASK[question.name](asks, client)
 
     def judge(self, reply: Reply) -> Judgement:
-        """429 says how long to wait in a header of its own."""
-        verdict = judge_http(reply)
-        if verdict.verdict is Verdict.OUR_RATE:
-            wait = reply.headers.get("x-ratelimit-reset-in", "")
-            return Judgement(Verdict.OUR_RATE, float(wait) if wait.isdecimal() else 10.0, verdict.message)
-        return verdict
+        """429 says in a header of its own how long to wait. 404 with a page: the labs no longer have this data set."""
+        if reply.status == 404 and b"<html" in reply.body[:2000].lower():
+            return Judgement(Verdict.UNREADABLE, message=f"a page and HTTP 404 from {reply.url}")
+        return judge_window(reply, WINDOW)
 
 
 # --- names to ids --------------------------------------------------------------------------------------------------
@@ -183,12 +229,6 @@ def _names(keys: Keys) -> dict[str, str] | None:
     return row
 
 
-def _normal(name: str) -> str:
-    """About as ListenBrainz compares names: letters and digits only, without case and diacritics."""
-    plain = unicodedata.normalize("NFKD", name).casefold()
-    return re.sub(r"[\W_]+", "", "".join(char for char in plain if not unicodedata.combining(char)))
-
-
 def _lookup(asks: Sequence[Ask], client: Client) -> list[Answer]:
     """Of rows that are equal to ListenBrainz only the last is answered there, so one of them is sent.
 
@@ -198,13 +238,43 @@ def _lookup(asks: Sequence[Ask], client: Client) -> list[Answer]:
     sent: dict[str, int] = {}
     for at, row in enumerate(rows):
         if row is not None:
-            sent.setdefault(_normal(row["artist_name"] + row["recording_name"]), at)
+            sent.setdefault(_alike(row), at)
     if not sent:
         return [_too_long() for _ in asks]
     order = list(sent.values())
-    reply = many(client.post("1/metadata/lookup/", {"recordings": [rows[at] for at in order]}))
+    reply = _lookup_rows([rows[at] or {} for at in order], client)
     found = {order[number]: row for row in reply if 0 <= (number := _number_of(row, reply)) < len(order)}
-    return [_looked_up(ask.keys, row, rows, sent, found) for ask, row in zip(asks, rows, strict=True)]
+    answers = []
+    for ask, row in zip(asks, rows, strict=True):
+        if row is None:
+            answers.append(_too_long())
+        elif (match := _row_of(row, rows, sent, found)) is None:
+            answers.append(Answer.cut_off())
+        else:
+            answers.append(_mapped(ask.keys, match, client.covers))
+    return answers
+
+
+def _lookup_rows(rows: Sequence[Mapping[str, str]], client: Client) -> list[Json]:
+    """The API's answer to a known user. Everybody else asks the labs, which leave out what they do not know."""
+    if client.known_user:
+        reply = client.api.post("1/metadata/lookup/", {"recordings": rows})
+        return _single(reply) if isinstance(reply, dict) else many(reply)
+    asked = [{"artist_credit_name": row["artist_name"], "recording_name": row["recording_name"]} for row in rows]
+    found = {row.get("index"): row for row in client.labs("acr-lookup", asked)}
+    return [{**found.get(number, {}), "index": number} for number in range(len(rows))]
+
+
+def _single(reply: Json) -> list[Json]:
+    """The answer to one lookup as the address gives it to a GET; empty where nothing fits."""
+    if reply and "recording_mbid" not in reply:
+        raise ValueError(f"neither a match nor none: {str(reply)[:80]!r}")
+    return [{**reply, "index": 0}]
+
+
+def _alike(row: Mapping[str, str]) -> str:
+    """What rows share that are equal to ListenBrainz."""
+    return normal(row["artist_name"] + row["recording_name"])
 
 
 def _number_of(row: Json, reply: Sequence[Json]) -> int:
@@ -213,28 +283,23 @@ def _number_of(row: Json, reply: Sequence[Json]) -> int:
     return index if isinstance(index, int) else reply.index(row)
 
 
-def _looked_up(
-    keys: Keys,
-    row: dict[str, str] | None,
-    rows: Sequence[dict[str, str] | None],
-    sent: Mapping[str, int],
-    found: Mapping[int, Json],
-) -> Answer:
-    if row is None:
-        return _too_long()
-    at = sent[_normal(row["artist_name"] + row["recording_name"])]
+def _row_of(
+    row: Mapping[str, str], rows: Sequence[Mapping[str, str] | None], sent: Mapping[str, int], found: Mapping[int, Json]
+) -> Json | None:
+    """The answer to this row, or to the one that was sent in its place; None where it has to be asked again."""
+    at = sent[_alike(row)]
     first = rows[at] or {}
-    if at not in found or _normal(first.get("release_name", "")) != _normal(row.get("release_name", "")):
-        return Answer.cut_off()
-    return _mapped(keys, found[at])
+    if at not in found or normal(first.get("release_name", "")) != normal(row.get("release_name", "")):
+        return None
+    return found[at]
 
 
 def _too_long() -> Answer:
     return Answer.nothing(f"names of more than {LONGEST_NAMES} characters are not looked up")
 
 
-def _mapped(keys: Keys, row: Json, client: Client | None = None) -> Answer:
-    """What a row of a lookup says, with the metadata that the fuzzy one brings along."""
+def _mapped(keys: Keys, row: Json, covers: str) -> Answer:
+    """What a row of a lookup says, with the metadata where it came along."""
     mbid = text(row.get("recording_mbid"))
     if not mbid:
         return Answer.nothing()
@@ -258,159 +323,106 @@ def _mapped(keys: Keys, row: Json, client: Client | None = None) -> Answer:
         told.tell(Kind.PERFORMER, musicbrainz_id=mbids[0], name=credit)
     if told.on_album(side.album):
         told.tell(Kind.ALBUM, title=side.album, musicbrainz_release_id=row.get("release_mbid"))
-    if client is not None:
-        _tell_recording(told, facts, client)
+    tell_recording(told, facts, covers)
     return told.answer()
 
 
-def _fuzzy(keys: Keys, client: Client) -> Answer:
+def _fuzzy(asks: Sequence[Ask], client: Client) -> list[Answer]:
+    keys = asks[0].keys
     names = _names(keys)
     if names is None:
-        return _too_long()
-    reply = client.get("1", "metadata", "lookup", "", **names, metadata="true", inc="artist tag release")
-    return _mapped(keys, one(reply), client)
+        return [_too_long()]
+    reply = client.api.get("1", "metadata", "lookup", "", **names, metadata="true", inc="artist tag release")
+    return [_mapped(keys, one(reply), client.covers)]
 
 
 # --- ids to facts --------------------------------------------------------------------------------------------------
 
 
-def _known(asks: Sequence[Ask], key: str) -> list[str]:
-    """The ids to ask for, without repeats and without what is none."""
-    return list(dict.fromkeys(text(ask.keys[key]).lower() for ask in asks if is_mbid(ask.keys[key])))
-
-
 def _metadata(asks: Sequence[Ask], client: Client) -> list[Answer]:
-    mbids = _known(asks, "musicbrainz_id")
+    mbids = known(asks, "musicbrainz_id")
     content = {"recording_mbids": mbids, "inc": "artist tag release"}
-    rows = one(client.post("1/metadata/recording/", content)) if mbids else {}
+    rows = one(client.api.post("1/metadata/recording/", content)) if mbids else {}
     answers = []
     for ask in asks:
         mbid = text(ask.keys["musicbrainz_id"]).lower()
         told = Told(Kind.TRACK, ask.keys, _SURE, reason=f"recording {mbid}")
         if facts := one(rows.get(mbid)):
             told.tell(musicbrainz_id=mbid)
-            _tell_recording(told, facts, client)
+            tell_recording(told, facts, client.covers)
         answers.append(told.answer())
     return answers
 
 
 def _artists(asks: Sequence[Ask], client: Client) -> list[Answer]:
-    mbids = _known(asks, "musicbrainz_id")
-    reply = client.get("1", "metadata", "artist", "", artist_mbids=",".join(mbids), inc="tag") if mbids else []
+    mbids = known(asks, "musicbrainz_id")
+    reply = client.api.get("1", "metadata", "artist", "", artist_mbids=",".join(mbids), inc="tag") if mbids else []
     rows = {text(row.get("artist_mbid") or row.get("mbid")): row for row in many(reply)}
     answers = []
     for ask in asks:
         mbid = text(ask.keys["musicbrainz_id"]).lower()
         told = Told(Kind.PERFORMER, ask.keys, _SURE, reason=f"artist {mbid}")
         if row := rows.get(mbid):
-            _tell_artist(told, None, {"artist_mbid": mbid, **row}, one(row.get("tag")))
+            tell_artist(told, None, {"artist_mbid": mbid, **row}, one(row.get("tag")))
         answers.append(told.answer())
     return answers
 
 
 def _release_groups(asks: Sequence[Ask], client: Client) -> list[Answer]:
     key = "musicbrainz_release_group_id"
-    mbids = _known(asks, key)
+    mbids = known(asks, key)
     params = {"release_group_mbids": ",".join(mbids), "inc": "artist tag release"}
-    rows = one(client.get("1", "metadata", "release_group", "", **params)) if mbids else {}
+    rows = one(client.api.get("1", "metadata", "release_group", "", **params)) if mbids else {}
     answers = []
     for ask in asks:
         mbid = text(ask.keys[key]).lower()
         told = Told(Kind.ALBUM, ask.keys, _SURE, reason=f"release group {mbid}")
         if facts := one(rows.get(mbid)):
-            _tell_release_group(told, mbid, facts, client)
+            tell_release_group(told, mbid, facts, client.covers)
         answers.append(told.answer())
     return answers
 
 
-def _tell_recording(told: Told, facts: Json, client: Client) -> None:
-    """Everything in a row of the metadata cache."""
-    recording, artist, tags = one(facts.get("recording")), one(facts.get("artist")), one(facts.get("tag"))
-    credited = many(artist.get("artists"))
-    urls = texts(recording.get("url_rels"))
-    told.tell(
-        title=recording.get("name"),
-        artist_name=artist.get("name"),
-        artists=people((text(row.get("name")), text(row.get("join_phrase"))) for row in credited),
-        duration_ms=milliseconds(recording.get("length")),
-        isrc=_isrc_of(recording, told.keys),
-        release_date=date(recording.get("first_release_date")),
-        genres=_genres(tags.get("recording")) or _genres(tags.get("release_group")),
-        external_urls=links.by_kind((url, "") for url in urls),
-        **links.ids_in(Kind.TRACK, urls),
-    )
-    if told.by_performer(_lead(artist)):
-        _tell_artist(told, Kind.PERFORMER, credited[0], tags)
-    release = one(facts.get("release"))
-    title = text(release.get("name"))
-    told.tell(album_title=title)
-    if told.on_album(title):
-        told.tell(
-            Kind.ALBUM,
-            title=title,
-            artist_name=release.get("album_artist_name"),
-            musicbrainz_release_id=release.get("mbid"),
-            musicbrainz_release_group_id=release.get("release_group_mbid"),
-            cover_art_url=_cover(release, client),
-            release_date=date(release.get("year")),
-            genres=_genres(tags.get("release_group")),
-        )
+# --- who listens ---------------------------------------------------------------------------------------------------
 
 
-def _tell_artist(told: Told, about: Kind | None, artist: Json, tags: Json) -> None:
-    area = text(artist.get("area"))
-    code = code_of(area)
-    relations = {text(kind): text(url) for kind, url in one(artist.get("rels")).items() if text(url)}
-    mbid = text(artist.get("artist_mbid"))
-    told.tell(
-        about,
-        musicbrainz_id=mbid,
-        name=artist.get("name"),
-        country=area if code else None,
-        country_code=code,
-        genres=_genres([tag for tag in many(tags.get("artist")) if tag.get("artist_mbid") in (None, mbid)]),
-        external_urls=links.by_kind((url, kind) for kind, url in relations.items()),
-        **links.ids_in(Kind.PERFORMER, relations.values()),
-    )
+def _popularity_of(entity: str, key: str, kind: Kind) -> Callable[[Sequence[Ask], Client], list[Answer]]:
+    """The question of how much an entity is heard. Nulls stand for one that nobody heard, or that is not known."""
+
+    def ask_all(asks: Sequence[Ask], client: Client) -> list[Answer]:
+        mbids = known(asks, key)
+        path = f"1/popularity/{entity.replace('_', '-')}"
+        rows = many(client.api.post(path, {f"{entity}_mbids": mbids})) if mbids else []
+        by_mbid = {text(row.get(f"{entity}_mbid")).lower(): row for row in rows}
+        answers = []
+        for ask in asks:
+            mbid = text(ask.keys[key]).lower()
+            listeners = whole(by_mbid.get(mbid, {}).get("total_user_count"))
+            told = Told(kind, ask.keys, _SURE, reason=f"{listeners} listeners of {entity.replace('_', ' ')} {mbid}")
+            if listeners > 0:
+                fields: Json = {key: mbid, "popularity": popularity(entity, listeners), "followers": listeners}
+                told.tell(**fields)  # only performers have followers
+            answers.append(told.answer())
+        return answers
+
+    return ask_all
 
 
-def _tell_release_group(told: Told, mbid: str, facts: Json, client: Client) -> None:
-    group, artist, tags = one(facts.get("release_group")), one(facts.get("artist")), one(facts.get("tag"))
-    credited = many(artist.get("artists"))
-    told.tell(
-        title=group.get("name"),
-        artist_name=artist.get("name"),
-        musicbrainz_release_group_id=mbid,
-        release_date=date(group.get("date")),
-        cover_art_url=_cover(group, client) or _cover(one(facts.get("release")), client),
-        genres=_genres(tags.get("release_group")),
-    )
-    if told.by_performer(_lead(artist)):
-        _tell_artist(told, Kind.PERFORMER, credited[0], tags)
+def popularity(entity: str, listeners: int) -> int:
+    """0 to 100 on a log scale: 100 × log(1 + listeners) / log(1 + MOST_LISTENERS)."""
+    return min(100, round(100 * log10(1 + listeners) / log10(1 + MOST_LISTENERS[entity])))
 
 
-def _lead(artist: Json) -> str:
-    """The name of the first one credited. Old rows name only the credit as a whole, which may be several people."""
-    credited = many(artist.get("artists"))
-    if not credited:
-        return ""
-    return text(credited[0].get("name")) or (text(artist.get("name")) if len(credited) == 1 else "")
-
-
-def _isrc_of(recording: Json, keys: Keys) -> str | None:
-    """The ISRC that is known already, where the recording has it, else its first."""
-    codes = [code for code in map(isrc, texts(recording.get("isrcs"))) if code]
-    known = isrc(keys.get("isrc"))
-    return known if known in codes else next(iter(codes), None)
-
-
-def _genres(tags: Any) -> list[str]:
-    """Those of the tags that MusicBrainz counts among its genres, the most voted first."""
-    kept = [tag for tag in many(tags) if text(tag.get("genre_mbid"))]
-    return genres(tag.get("tag") for tag in sorted(kept, key=lambda tag: -whole(tag.get("count"))))
-
-
-def _cover(release: Json, client: Client) -> str | None:
-    """A picture's address by the Cover Art Archive's ids: no call is needed for it."""
-    mbid, number = text(release.get("caa_release_mbid")), text(release.get("caa_id"))
-    return f"{client.covers}/release/{mbid}/{number}-500.jpg" if mbid and number else None
+_ASK: dict[str, Callable[[Sequence[Ask], Client], list[Answer]]] = {
+    "metadata": _metadata,
+    "popularity": _popularity_of("recording", "musicbrainz_id", Kind.TRACK),
+    "spotify": labs.spotify_by_mbid,
+    "lookup": _lookup,
+    "spotify_by_names": labs.spotify_by_names,
+    "lookup_fuzzy": _fuzzy,
+    "artist_metadata": _artists,
+    "artist_popularity": _popularity_of("artist", "musicbrainz_id", Kind.PERFORMER),
+    "country": labs.countries,
+    "release_group_metadata": _release_groups,
+    "release_group_popularity": _popularity_of("release_group", "musicbrainz_release_group_id", Kind.ALBUM),
+}

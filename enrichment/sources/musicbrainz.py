@@ -1,49 +1,67 @@
 """MusicBrainz: the reference for identifiers, dates and countries (musicbrainz.org/ws/2/), asked with musicbrainzngs.
 
+recording, isrc    one is looked up, which tells most; up to 100 ids or 40 ISRCs are searched for in one call
+search             one with any of its words; up to 20 titles, of whatever artists, in one call with all of theirs
+…_by_spotify …     up to 100 addresses at other services -> ids
+release            an album with the ISRC, id and length of every track
+releases           labels, barcodes and dates of up to 100 albums in one call, without their tracks
+
 Limit: 1 call a second per IP; faster callers are refused altogether until they slow down. It says 503 to three things:
 our rate, its own load (a third of well-behaved searches at bad times), and being ill; and it may just become slow.
-Facts: reference, upstreams 1.1, 3.1 and 3.6.
+Facts: reference, upstreams 1.1, 2.1, 3.1 and 3.6.
 """
 
 from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextvars import ContextVar
+from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any
 from urllib.error import HTTPError
-from urllib.parse import urlsplit
+from urllib.parse import urlencode, urlsplit
 
 import musicbrainzngs
 from musicbrainzngs import musicbrainz as library
 
-from enrichment.domain.matching import Side, same_artist
-from enrichment.domain.outcomes import Answer, Judgement, Verdict
+from enrichment.domain.matching import FLOOR, Side, same_artist
+from enrichment.domain.outcomes import Answer, Judgement, Outcome, Verdict
 from enrichment.domain.questions import Budget, Freshness, Keys, Limit, Question, Terms
 from enrichment.domain.subjects import Kind
-from enrichment.domain.text import search_text
+from enrichment.domain.text import main_artist, search_text
 from enrichment.sources import links
 from enrichment.sources.base import Ask, Line, Reply, Site, Source, judge_http, retry_after
-from enrichment.sources.countries import code_of, name_of
-from enrichment.sources.mmd import from_xml
+from enrichment.sources.mmd import from_xml, is_xml
+from enrichment.sources.musicbrainz_entities import (
+    SURE,
+    TELL,
+    codes_of,
+    credit_of,
+    is_true,
+    nearest_name,
+    obscurity,
+    side_of,
+    tell_artist,
+    tell_genres,
+    tell_recording,
+    tell_release,
+)
 from enrichment.sources.reading import (
     Json,
     Told,
-    compact,
     date,
     fields_of,
-    genres,
+    fits,
     is_mbid,
     isrc,
     many,
     milliseconds,
     one,
-    people,
     pick,
     pick_performer,
     text,
-    texts,
     whole,
 )
 
@@ -51,30 +69,26 @@ if TYPE_CHECKING:
     from urllib.request import Request
 
 HITS = 25
-
-_SURE = {
-    "": 0.9,
-    "musicbrainz_id": 0.98,
-    "musicbrainz_release_id": 0.95,
-    "musicbrainz_release_group_id": 0.98,
-    "isrc": 0.9,  # curated, but often one of several
-    "release_date": 0.95,  # the first release of the recording, which nobody else knows
-    "country": 0.95,
-    "country_code": 0.95,
-    "cover_art_url": 0.9,
-    "genres": 0.9,
-}
-_TAGS = 0.4
-"""Tags are anybody's words, "finland" among them; they count only where a server is too old to tell genres."""
+"""Rows of a search for one."""
+PAGE = 100
+"""Rows of a search for many; MusicBrainz gives no more."""
+ISRCS = 40
+"""ISRCs in one search: one may be that of several recordings, and all have to fit on the page."""
+TITLES = 20
+"""Titles in one search; known ones have half a dozen recordings each. What the page then cuts off is asked again."""
+ADDRESSES = 100
+"""Addresses in one call; MusicBrainz leaves out further ones without a word."""
 
 _LINKED = ("spotify_id", "deezer_id", "discogs_id", "wikidata_id")
 _ALBUM = ("title", "artist_name", "musicbrainz_release_id", "musicbrainz_release_group_id", "release_date", "barcode")
+_PERFORMER = ("performer.musicbrainz_id", "performer.name", "performer.aliases")
 _RECORDING = fields_of(
     Kind.TRACK,
     *("musicbrainz_id", "title", "artist_name", "artists", "album_title", "duration_ms", "isrc", "release_date"),
-    *("genres", "external_urls", "spotify_id", "deezer_id", "performer.musicbrainz_id", "performer.name"),
+    *("genres", "external_urls", "spotify_id", "deezer_id", *_PERFORMER, "performer.genres", "album.genres"),
     *(f"album.{name}" for name in _ALBUM),
 )
+_RECORDING_HIT = _RECORDING - {"genres", "external_urls", "spotify_id", "deezer_id", "performer.genres", "album.genres"}
 _ARTIST = fields_of(
     Kind.PERFORMER,
     *("musicbrainz_id", "name", "country", "country_code", "genres", "aliases", "external_urls", *_LINKED),
@@ -82,8 +96,46 @@ _ARTIST = fields_of(
 _RELEASE = fields_of(
     Kind.ALBUM,
     *(*_ALBUM, "label", "genres", "cover_art_url", "tracklist", "external_urls", "spotify_id", "deezer_id"),
-    *("discogs_id", "performer.musicbrainz_id", "performer.name"),
+    *("discogs_id", *_PERFORMER, "performer.genres"),
 )
+_RELEASE_HIT = _RELEASE - {
+    *("genres", "tracklist", "cover_art_url", "external_urls", "spotify_id", "deezer_id", "discogs_id"),
+    "performer.genres",
+}
+_BY_ADDRESS: dict[str, tuple[Kind, str, str]] = {
+    "recording_by_spotify": (Kind.TRACK, "spotify_id", "https://open.spotify.com/track/{}"),
+    "recording_by_deezer": (Kind.TRACK, "deezer_id", "https://www.deezer.com/track/{}"),
+    "artist_by_spotify": (Kind.PERFORMER, "spotify_id", "https://open.spotify.com/artist/{}"),
+    "artist_by_deezer": (Kind.PERFORMER, "deezer_id", "https://www.deezer.com/artist/{}"),
+    "artist_by_discogs": (Kind.PERFORMER, "discogs_id", "https://www.discogs.com/artist/{}"),
+    "release_by_spotify": (Kind.ALBUM, "spotify_id", "https://open.spotify.com/album/{}"),
+    "release_by_deezer": (Kind.ALBUM, "deezer_id", "https://www.deezer.com/album/{}"),
+    "release_by_discogs": (Kind.ALBUM, "discogs_id", "https://www.discogs.com/release/{}"),
+}
+"""Questions by what another service calls it: the kind, the key, and the address as MusicBrainz' editors write it."""
+_ENTITY = {Kind.TRACK: "recording", Kind.PERFORMER: "artist", Kind.ALBUM: "release"}
+
+
+def _by_address(name: str) -> Question:
+    kind, key, _ = _BY_ADDRESS[name]
+    told = {
+        Kind.TRACK: ("musicbrainz_id", "title", "duration_ms"),
+        Kind.PERFORMER: ("musicbrainz_id", "name", "country", "country_code"),
+        Kind.ALBUM: ("musicbrainz_release_id", "title", "release_date", "barcode"),
+    }[kind]
+    return Question(
+        name=name,
+        kind=kind,
+        needs=(key,),
+        uses={
+            Kind.TRACK: ("artist_name", "title", "duration_ms"),
+            Kind.PERFORMER: ("name",),
+            Kind.ALBUM: ("artist_name", "title"),
+        }[kind],
+        identifies=told[0],
+        gives=fields_of(kind, *told, key, "external_urls"),
+        batch=ADDRESSES,
+    )
 
 
 # --- the library on the wire ---------------------------------------------------------------------------------------
@@ -102,11 +154,12 @@ _INCLUDES = {
 def _read(_opener: object, request: Request, _body: bytes | None = None) -> bytes:
     """In place of the library's own reading, which retries for a minute and has no time-out.
 
-    The library knows one host per process and no path before /ws/2/, so the address is made here.
+    The library knows one host per process and no path before /ws/2/, so the address is made here; a mirror's may be
+    given with that path or without.
     """
     line = _line.get()
     parts = urlsplit(request.full_url)
-    request.full_url = f"{line.base_url}{parts.path}?{parts.query}"
+    request.full_url = f"{line.base_url.removesuffix('/ws/2')}{parts.path}?{parts.query}"
     try:
         return line.send_urllib(request)
     except HTTPError as error:
@@ -114,8 +167,8 @@ def _read(_opener: object, request: Request, _body: bytes | None = None) -> byte
 
 
 def _parse(body: bytes) -> Any:
-    """JSON as asked for, or XML: mirrors and recordings answer so."""
-    return from_xml(body) if body.lstrip().startswith(b"<") else json.loads(body)
+    """JSON as asked for, or XML."""
+    return from_xml(body) if is_xml(body) else json.loads(body)
 
 
 def _prepare() -> None:
@@ -128,6 +181,18 @@ def _prepare() -> None:
     library._mb_request = getattr(library._mb_request, "fun", library._mb_request)  # noqa: SLF001 - unwraps the lock
     for entity, extra in _INCLUDES.items():
         library.VALID_INCLUDES[entity] = list(dict.fromkeys(library.VALID_INCLUDES[entity] + extra))
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """The hits of a search. cut: there are more than one page holds."""
+
+    rows: list[Json]
+    cut: bool
+
+    def missing(self, note: str = "") -> Answer:
+        """The answer to a row of a batch that is not among the hits."""
+        return Answer.cut_off() if self.cut else Answer.nothing(note)
 
 
 class Client:
@@ -150,10 +215,26 @@ class Client:
         finally:
             _line.reset(token)
 
-    def search(self, function: Callable[..., Any], query: str, rows: str) -> list[Json]:
+    def search(self, function: Callable[..., Any], query: str, rows: str, limit: int = HITS) -> Page:
         """The hits of a search. Raises KeyError where the reply holds no list of them."""
-        reply = self.call(function, query=query, limit=HITS)
-        return many((reply or {})[rows])
+        reply = self.call(function, query=query, limit=limit) or {}
+        found = many(reply[rows])
+        return Page(found, cut=whole(reply.get("count")) > len(found))
+
+    def addresses(self, wanted: Sequence[str], entity: str) -> list[Json]:
+        """Those of the addresses that MusicBrainz knows, each with its relations to entities of this type."""
+        reply = self.call(_addresses, wanted, entity)
+        if reply is None:
+            return []
+        return many(reply["urls"]) if "urls" in reply else [reply]
+
+
+def _addresses(wanted: Sequence[str], entity: str) -> Any:
+    """What the library has no function for, since it would make one text of a list: the same parameter many times."""
+    parameters = [*(("resource", url) for url in wanted), ("inc", f"{entity}-rels"), ("fmt", library.ws_format)]
+    query = urlencode(parameters, safe=":/")  # a hundred fit into the 8 KB that servers take
+    url = f"https://{library.hostname}/ws/2/url?{query}"
+    return library.parser_fun(_read(None, library._MusicbrainzHttpRequest("GET", url)))  # noqa: SLF001 - as above
 
 
 class MusicBrainz(Source[Client]):
@@ -166,8 +247,8 @@ class MusicBrainz(Source[Client]):
     terms = Terms(
         attribution="Data from MusicBrainz",
         url="https://musicbrainz.org",
-        licence="core data CC0; tags, genres and annotations CC BY-NC-SA 3.0",
-    )
+        licence="CC0; commercial users of its web service are asked to support MetaBrainz",
+    ).but_for("genres", licence="CC BY-NC-SA 3.0", commercial=False)
     freshness = Freshness(
         days=30, by_field={"musicbrainz_id": 90, "isrc": 90, "release_date": 90, "country": 90, "barcode": 90}
     )
@@ -179,24 +260,29 @@ class MusicBrainz(Source[Client]):
             needs=("musicbrainz_id",),
             uses=("artist_name", "title", "album_title", "isrc"),
             gives=_RECORDING,
+            batch=PAGE,
         ),
         Question(
             name="isrc",
             kind=Kind.TRACK,
             needs=("isrc",),
             identifies="musicbrainz_id",
-            uses=("artist_name", "title", "duration_ms"),
-            gives=_RECORDING - {f"album.{name}" for name in _ALBUM} - {"album_title", "genres"},
+            uses=("artist_name", "title", "album_title", "duration_ms"),
+            gives=_RECORDING_HIT | fields_of(Kind.TRACK, "external_urls", "spotify_id", "deezer_id"),
+            batch=ISRCS,
         ),
+        *map(_by_address, ("recording_by_spotify", "recording_by_deezer")),
         Question(
             name="search",
             kind=Kind.TRACK,
             needs=("artist_name", "title"),
             identifies="musicbrainz_id",
-            uses=("album_title", "duration_ms", "isrc"),
-            gives=_RECORDING - {"genres", "external_urls", "spotify_id", "deezer_id"},
+            uses=("album_title", "duration_ms", "isrc", "performer.musicbrainz_id"),
+            gives=_RECORDING_HIT,
+            batch=TITLES,
         ),
         Question(name="artist", kind=Kind.PERFORMER, needs=("musicbrainz_id",), uses=("name",), gives=_ARTIST),
+        *map(_by_address, ("artist_by_spotify", "artist_by_deezer", "artist_by_discogs")),
         Question(
             name="artist_search",
             kind=Kind.PERFORMER,
@@ -212,13 +298,21 @@ class MusicBrainz(Source[Client]):
             gives=_RELEASE,
         ),
         Question(
+            name="releases",
+            kind=Kind.ALBUM,
+            needs=("musicbrainz_release_id",),
+            uses=("artist_name", "title"),
+            gives=_RELEASE_HIT,
+            batch=PAGE,
+        ),
+        *map(_by_address, ("release_by_spotify", "release_by_deezer", "release_by_discogs")),
+        Question(
             name="release_search",
             kind=Kind.ALBUM,
             needs=("artist_name", "title"),
             identifies="musicbrainz_release_id",
             uses=("barcode",),
-            gives=_RELEASE
-            - {"genres", "tracklist", "cover_art_url", "external_urls", "spotify_id", "deezer_id", "discogs_id"},
+            gives=_RELEASE_HIT,
         ),
     )
 
@@ -227,8 +321,13 @@ class MusicBrainz(Source[Client]):
         return Client(line)
 
     def ask(self, question: Question, asks: Sequence[Ask], client: Client) -> Sequence[Answer]:
-        """One call for the one lookup."""
-        return [_ASK[question.name](asks[0].keys, client)]
+        """One call, whatever the number of lookups."""
+        if question.batch == 1:
+            return [_ALONE[question.name](asks[0].keys, client)]
+        answers = _TOGETHER[question.name](asks, client)
+        if len(answers) > 1 and all(answer.outcome is Outcome.OVER_BUDGET for answer in answers):
+            raise ValueError("a page without a row of any of them: fewer have to share it")
+        return answers
 
     def judge(self, reply: Reply) -> Judgement:
         """503 may be our rate, its own load, or an illness; the zone and the words tell."""
@@ -246,49 +345,170 @@ class MusicBrainz(Source[Client]):
 # --- asking --------------------------------------------------------------------------------------------------------
 
 
-def _recording(keys: Keys, client: Client) -> Answer:
-    mbid = text(keys["musicbrainz_id"])
+def _recordings(asks: Sequence[Ask], client: Client) -> list[Answer]:
+    """One is looked up, which tells its genres and links too; several are searched for."""
+    wanted = _mbids(asks, "musicbrainz_id")
+    if len(wanted) > 1:
+        page = client.search(musicbrainzngs.search_recordings, f"rid:({' OR '.join(wanted)})", "recordings", PAGE)
+        found = {text(row["id"]): row for row in page.rows}
+    else:
+        page, found = Page([], cut=False), _looked_up(wanted, client)
+    return [_recording(ask.keys, found, page) for ask in asks]
+
+
+def _looked_up(wanted: Sequence[str], client: Client) -> dict[str, Json]:
+    """The recording under the id that was asked for; its own is another where two were merged."""
+    includes = ["artist-credits", "releases", "release-groups", "isrcs", "genres", "url-rels"]
+    replies = ((mbid, client.call(musicbrainzngs.get_recording_by_id, mbid, includes=includes)) for mbid in wanted)
+    return {mbid: reply for mbid, reply in replies if reply is not None}
+
+
+def _recording(keys: Keys, found: Mapping[str, Json], page: Page) -> Answer:
+    mbid = text(keys["musicbrainz_id"]).lower()
     if not is_mbid(mbid):
         return _no_mbid(mbid)
-    includes = ["artist-credits", "releases", "release-groups", "isrcs", "genres", "url-rels"]
-    reply = client.call(musicbrainzngs.get_recording_by_id, mbid, includes=includes)
-    if reply is None:
-        return Answer.nothing()
-    told = Told(Kind.TRACK, keys, _SURE, reason=f"recording {mbid}")
-    _tell_recording(told, reply)
-    _tell_genres(told, reply)
+    if mbid not in found:
+        return page.missing()
+    told = Told(Kind.TRACK, keys, SURE, reason=f"recording {mbid}")
+    tell_recording(told, found[mbid])
+    if "score" not in found[mbid]:  # a search has tags only
+        tell_genres(told, found[mbid])
     return told.answer()
 
 
-def _isrc(keys: Keys, client: Client) -> Answer:
-    code = isrc(keys["isrc"])
-    if code is None:
-        return Answer.nothing("not an ISRC")
+def _isrcs(asks: Sequence[Ask], client: Client) -> list[Answer]:
+    """One is looked up, since that needs no index and tells links too; several are searched for."""
+    codes = [isrc(ask.keys["isrc"]) for ask in asks]
+    wanted = [code for code in dict.fromkeys(codes) if code]
+    if len(wanted) > 1:
+        query = f"isrc:({' OR '.join(wanted)})"
+        page = client.search(musicbrainzngs.search_recordings, query, "recordings", PAGE)
+    else:
+        page = Page([row for code in wanted for row in _of_isrc(code, client)], cut=False)
+    return [_isrc(ask.keys, code, page) for ask, code in zip(asks, codes, strict=True)]
+
+
+def _of_isrc(code: str, client: Client) -> list[Json]:
+    """The recordings of an ISRC. That each has it is known even where a reply does not repeat it."""
     includes = ["artist-credits", "isrcs", "url-rels"]
     reply = client.call(musicbrainzngs.get_recordings_by_isrc, code, includes=includes)
-    if reply is None:
-        return Answer.nothing()
-    # That it was found by this ISRC is known even where a reply does not repeat it.
-    found = [{**row, "isrcs": [*texts(row.get("isrcs")), code]} for row in many(reply["recordings"])]
-    return _choose_recording(keys, found)
+    rows = many(reply["recordings"]) if reply is not None else []
+    return [{**row, "isrcs": [*codes_of(row), code]} for row in rows]
 
 
-def _search(keys: Keys, client: Client) -> Answer:
+def _isrc(keys: Keys, code: str | None, page: Page) -> Answer:
+    if code is None:
+        return Answer.nothing("not an ISRC")
+    found = [row for row in page.rows if code in codes_of(row)]
+    if not found and text(keys.get("title")):
+        # Whether the index tells the ISRCs that it finds by is not sure; where it does not, the names have to tell.
+        found = [row for row in page.rows if not codes_of(row)]
+    return _choose_recording(keys, found) if found else page.missing()
+
+
+def _titles(asks: Sequence[Ask], client: Client) -> list[Answer]:
+    """One is searched for by any of its words; several, of whatever artists, by all of theirs."""
+    wanted: dict[str, dict[str, Keys]] = {}
+    for ask in asks:
+        if text(ask.keys["artist_name"]) and text(ask.keys["title"]):
+            title = f"recording:({_all_words(ask.keys['title'])})"
+            wanted.setdefault(_artist_clause(ask.keys), {}).setdefault(title, ask.keys)
+    if sum(map(len, wanted.values())) > 1:
+        query = " OR ".join(f"({artist} AND ({' OR '.join(titles)}))" for artist, titles in wanted.items())
+        page = client.search(musicbrainzngs.search_recordings, query, "recordings", PAGE)
+    else:
+        alone = [keys for titles in wanted.values() for keys in titles.values()]
+        page = Page([row for keys in alone for row in _any(keys, client)], cut=False)
+    sides = [side_of(row) for row in page.rows]
+    return [_title(ask.keys, page, sides) for ask in asks]
+
+
+def _any(keys: Keys, client: Client) -> list[Json]:
     query = f"recording:({_words(keys['title'])}) AND artist:({_words(keys['artist_name'])})"
-    return _choose_recording(keys, client.search(musicbrainzngs.search_recordings, query, "recordings"))
+    return client.search(musicbrainzngs.search_recordings, query, "recordings").rows
+
+
+def _artist_clause(keys: Keys) -> str:
+    named = f"artist:({_all_words(main_artist(text(keys['artist_name'])))})"
+    mbid = text(keys.get("performer.musicbrainz_id"))
+    # Both, since an id that somebody handed in may be that of another performer.
+    return f"(arid:{mbid} OR {named})" if is_mbid(mbid) else named
+
+
+def _title(keys: Keys, page: Page, sides: Sequence[Side]) -> Answer:
+    """The recording that is meant. One on a page that ends too early may be beyond its end."""
+    artist = main_artist(text(keys["artist_name"]))
+    if not artist or not text(keys["title"]):
+        return Answer.nothing("no names to search for")
+    near = [row for row, side in zip(page.rows, sides, strict=True) if same_artist(artist, side.artist) >= FLOOR]
+    answer = _choose_recording(keys, near)
+    return answer if answer.findings else page.missing(answer.note)
 
 
 def _choose_recording(keys: Keys, found: Sequence[Json]) -> Answer:
-    if len(found) == 1 and not text(keys.get("title")):
-        told = Told(Kind.TRACK, keys, _SURE, match=0.9, reason="identifier alone")
-        _tell_recording(told, found[0])
-        return told.answer()
-    index, score, reason = pick(Kind.TRACK, keys, [_side(row) for row in found])
+    """The recording that is meant, and not its video where there is another."""
+    found = [row for row in found if not is_true(row.get("video"))] or found
+    if found and not text(keys.get("title")):
+        return _any_of(keys, found)
+    index, score, reason = pick(Kind.TRACK, keys, [side_of(row) for row in found])
     if index is None:
         return Answer.nothing(reason)
-    told = Told(Kind.TRACK, keys, _SURE, match=score, reason=reason)
-    _tell_recording(told, found[index])
+    return _recording_found(keys, found[index], score, reason)
+
+
+def _any_of(keys: Keys, found: Sequence[Json]) -> Answer:
+    """By the identifier alone: of several the nearest in length, then the earliest."""
+
+    def rank(row: Json) -> tuple[int, str]:
+        asked, length = milliseconds(keys.get("duration_ms")), milliseconds(row.get("length"))
+        return abs(asked - length) if asked and length else 0, date(row.get("first-release-date")) or "9999"
+
+    match, reason = (0.9, "identifier alone") if len(found) == 1 else (0.7, f"one of {len(found)} of this identifier")
+    return _recording_found(keys, min(found, key=rank), match, reason)
+
+
+def _recording_found(keys: Keys, row: Json, match: float, reason: str) -> Answer:
+    told = Told(Kind.TRACK, keys, SURE, match=match, reason=reason)
+    tell_recording(told, row)
     return told.answer()
+
+
+def _linked(asks: Sequence[Ask], client: Client, *, kind: Kind, key: str, address: str) -> list[Answer]:
+    """What MusicBrainz links to pages of another service: an unknown one is just not in the reply."""
+    known = [text(ask.keys[key]) for ask in asks]
+    wanted = [address.format(name) for name in dict.fromkeys(known) if re.fullmatch(r"\w+", name)]
+    found: dict[str, list[Json]] = {}
+    for row in client.addresses(wanted, _ENTITY[kind]) if wanted else []:
+        if name := text(links.ids_in(kind, [text(row["resource"])]).get(key)):
+            found.setdefault(name, []).extend(_link_ends(row, _ENTITY[kind]))
+    return [_link_end(kind, ask.keys, found.get(name, [])) for ask, name in zip(asks, known, strict=True)]
+
+
+def _link_ends(row: Json, entity: str) -> Iterable[Json]:
+    """The entities on the other side of an address, each as if it told this link itself."""
+    for relation in many(row.get("relations")):
+        if end := one(relation.get(entity)):
+            link = {"type": relation.get("type"), "url": {"resource": row["resource"]}}
+            yield {**end, "relations": [link]}
+
+
+def _link_end(kind: Kind, keys: Keys, found: Sequence[Json]) -> Answer:
+    """The one that bears the name, where a name is known; a page may be that of several."""
+    judged = [(row, *fits(kind, keys, _named_side(kind, keys, row))) for row in found]
+    for row, taken, score, reason in sorted(judged, key=lambda each: -each[2]):
+        if taken:
+            told = Told(kind, keys, SURE, match=score, reason=f"linked by MusicBrainz; {reason}")
+            TELL[kind](told, row)
+            return told.answer()
+    return Answer.nothing("; ".join(reason for _, _, _, reason in judged[:3]))
+
+
+def _named_side(kind: Kind, keys: Keys, row: Json) -> Side:
+    """The other side of a link as a side to compare. Whose recording or release it is, the reply does not tell."""
+    if kind is Kind.PERFORMER:
+        return Side(artist=nearest_name(text(keys.get("name")), row))
+    artist = credit_of(row) or text(keys.get("artist_name"))
+    return Side(artist=artist, title=text(row.get("title")), duration_ms=milliseconds(row.get("length")))
 
 
 def _artist(keys: Keys, client: Client) -> Answer:
@@ -298,24 +518,23 @@ def _artist(keys: Keys, client: Client) -> Answer:
     reply = client.call(musicbrainzngs.get_artist_by_id, mbid, includes=["url-rels", "genres", "aliases"])
     if reply is None:
         return Answer.nothing()
-    told = Told(Kind.PERFORMER, keys, _SURE, reason=f"artist {mbid}")
-    _tell_artist(told, reply)
-    _tell_genres(told, reply)
+    told = Told(Kind.PERFORMER, keys, SURE, reason=f"artist {mbid}")
+    tell_artist(told, reply)
+    tell_genres(told, reply)
     return told.answer()
 
 
 def _artist_search(keys: Keys, client: Client) -> Answer:
     name = text(keys["name"])
-    found = client.search(
-        musicbrainzngs.search_artists, f"artist:({_words(name)}) OR alias:({_words(name)})", "artists"
-    )
+    query = f"artist:({_words(name)}) OR alias:({_words(name)})"
+    found = client.search(musicbrainzngs.search_artists, query, "artists").rows
     # Its search score takes the place of an audience: 10 points stand for 10 times as likely.
     weights = [10 ** (whole(row.get("score")) / 10) for row in found]
-    index, score, reason = pick_performer(keys, [_nearest(name, row) for row in found], weights)
+    index, score, reason = pick_performer(keys, [nearest_name(name, row) for row in found], weights)
     if index is None:
         return Answer.nothing(reason)
-    told = Told(Kind.PERFORMER, keys, _SURE, match=score, reason=reason)
-    _tell_artist(told, found[index])
+    told = Told(Kind.PERFORMER, keys, SURE, match=score, reason=reason)
+    tell_artist(told, found[index])
     return told.answer()
 
 
@@ -327,35 +546,60 @@ def _release(keys: Keys, client: Client) -> Answer:
     reply = client.call(musicbrainzngs.get_release_by_id, mbid, includes=[*includes, "url-rels"])
     if reply is None:
         return Answer.nothing()
-    told = Told(Kind.ALBUM, keys, _SURE, reason=f"release {mbid}")
-    _tell_release(told, reply, client)
-    _tell_genres(told, reply)
-    _tell_genres(told, one(reply.get("release-group")))
+    told = Told(Kind.ALBUM, keys, SURE, reason=f"release {mbid}")
+    tell_release(told, reply, client.covers)
+    tell_genres(told, reply, one(reply.get("release-group")))
+    return told.answer()
+
+
+def _releases(asks: Sequence[Ask], client: Client) -> list[Answer]:
+    wanted = _mbids(asks, "musicbrainz_release_id")
+    query = f"reid:({' OR '.join(wanted)})"
+    page = client.search(musicbrainzngs.search_releases, query, "releases", PAGE) if wanted else Page([], cut=False)
+    found = {text(row["id"]): row for row in page.rows}
+    return [_release_hit(ask.keys, found, page, client) for ask in asks]
+
+
+def _release_hit(keys: Keys, found: Mapping[str, Json], page: Page, client: Client) -> Answer:
+    mbid = text(keys["musicbrainz_release_id"]).lower()
+    if not is_mbid(mbid):
+        return _no_mbid(mbid)
+    if mbid not in found:
+        return page.missing()
+    told = Told(Kind.ALBUM, keys, SURE, reason=f"release {mbid}")
+    tell_release(told, found[mbid], client.covers)
     return told.answer()
 
 
 def _release_search(keys: Keys, client: Client) -> Answer:
     query = f"release:({_words(keys['title'])}) AND artist:({_words(keys['artist_name'])})"
-    found = client.search(musicbrainzngs.search_releases, query, "releases")
+    found = sorted(client.search(musicbrainzngs.search_releases, query, "releases").rows, key=obscurity)
     barcode = text(keys.get("barcode"))
     found = [row for row in found if barcode and text(row.get("barcode")) == barcode] or found
-    sides = [Side(artist=_credit(row), title=text(row.get("title"))) for row in found]
+    sides = [Side(artist=credit_of(row), title=text(row.get("title"))) for row in found]
     index, score, reason = pick(Kind.ALBUM, keys, sides)
     if index is None:
         return Answer.nothing(reason)
-    told = Told(Kind.ALBUM, keys, _SURE, match=score, reason=reason)
-    _tell_release(told, found[index], client)
+    told = Told(Kind.ALBUM, keys, SURE, match=score, reason=reason)
+    tell_release(told, found[index], client.covers)
     return told.answer()
 
 
-_ASK: dict[str, Callable[[Keys, Client], Answer]] = {
-    "recording": _recording,
-    "isrc": _isrc,
-    "search": _search,
+_ALONE: dict[str, Callable[[Keys, Client], Answer]] = {
     "artist": _artist,
     "artist_search": _artist_search,
     "release": _release,
     "release_search": _release_search,
+}
+_TOGETHER: dict[str, Callable[[Sequence[Ask], Client], list[Answer]]] = {
+    "recording": _recordings,
+    "isrc": _isrcs,
+    "search": _titles,
+    "releases": _releases,
+    **{
+        name: partial(_linked, kind=kind, key=key, address=address)
+        for name, (kind, key, address) in _BY_ADDRESS.items()
+    },
 }
 
 _LUCENE = re.compile(r'([+\-&|!(){}\[\]^"~*?:\\/])')
@@ -366,169 +610,18 @@ def _words(name: Any) -> str:
     return _LUCENE.sub(r"\\\1", search_text(text(name)) or text(name)).lower()
 
 
+def _all_words(name: Any) -> str:
+    """The same, each of them required. Words that one spelling has and the next leaves out are not."""
+    plain = _words(name)
+    parts = [part for part in plain.split() if any(map(str.isalnum, part))]
+    kept = [part for part in parts if part not in ("and", "the")] or parts
+    return " ".join(f"+{part}" for part in kept) or plain
+
+
+def _mbids(asks: Sequence[Ask], key: str) -> list[str]:
+    """The ids to ask for, without repeats and without what is none."""
+    return list(dict.fromkeys(text(ask.keys[key]).lower() for ask in asks if is_mbid(ask.keys[key])))
+
+
 def _no_mbid(given: str) -> Answer:
     return Answer.nothing(f"{given[:80]!r} is not a MusicBrainz id")
-
-
-def _nearest(name: str, artist: Json) -> str:
-    """The artist's name, or the alias that is nearer to the one asked about."""
-    names = [text(artist.get("name")), *(text(alias.get("name")) for alias in many(artist.get("aliases")))]
-    return max(names, key=lambda candidate: same_artist(name, candidate))
-
-
-# --- reading -------------------------------------------------------------------------------------------------------
-
-
-def _credit(entity: Json) -> str:
-    """The artist credit as it is printed."""
-    return "".join(_credited(row) + _join(row) for row in many(entity.get("artist-credit")))
-
-
-def _credited(credit: Json) -> str:
-    return text(credit.get("name")) or text(one(credit.get("artist")).get("name"))
-
-
-def _join(credit: Json) -> str:
-    """What joins a name to the next one, with its spaces."""
-    return str(credit.get("joinphrase") or "")
-
-
-def _side(recording: Json) -> Side:
-    releases = many(recording.get("releases"))
-    return Side(
-        artist=_credit(recording),
-        title=text(recording.get("title")),
-        album=text(releases[0].get("title")) if releases else "",
-        duration_ms=milliseconds(recording.get("length")),
-        isrc=tuple(texts(recording.get("isrcs"))),
-    )
-
-
-def _tell_recording(told: Told, recording: Json) -> None:
-    credited = many(recording.get("artist-credit"))
-    codes = [code for code in map(isrc, texts(recording.get("isrcs"))) if code]
-    known = isrc(told.keys.get("isrc"))
-    told.tell(
-        musicbrainz_id=recording["id"],
-        title=recording.get("title"),
-        artist_name=_credit(recording),
-        artists=people((_credited(row), _join(row)) for row in credited),
-        duration_ms=milliseconds(recording.get("length")),
-        isrc=known if known in codes else next(iter(codes), None),
-        release_date=date(recording.get("first-release-date")),
-    )
-    _tell_links(told, recording)
-    releases = many(recording.get("releases"))
-    told.tell(release_date=min(filter(None, (date(row.get("date")) for row in releases)), default=None), factor=0.8)
-    _tell_performer(told, credited)
-    _tell_album(told, releases)
-
-
-def _tell_album(told: Told, releases: Sequence[Json]) -> None:
-    """The release that is the subject's album, or else the one that most people mean."""
-    ours = [release for release in releases if told.on_album(text(release.get("title")))]
-    if not releases:
-        return
-    release = min(ours or releases, key=_obscurity)
-    told.tell(album_title=release.get("title"))
-    if ours:
-        _tell_release_names(told, Kind.ALBUM, release)
-
-
-def _obscurity(release: Json) -> tuple[bool, bool, bool, str]:
-    group = one(release.get("release-group"))
-    return (
-        text(release.get("status")) not in ("Official", ""),
-        bool(group.get("secondary-types")),
-        text(group.get("primary-type")) not in ("Album", ""),
-        date(release.get("date")) or "9999",
-    )
-
-
-def _tell_release_names(told: Told, about: Kind | None, release: Json) -> None:
-    group = one(release.get("release-group"))
-    told.tell(
-        about,
-        title=release.get("title"),
-        artist_name=_credit(release),
-        musicbrainz_release_id=release["id"],
-        musicbrainz_release_group_id=group.get("id"),
-        release_date=date(group.get("first-release-date")) or date(release.get("date")),
-        barcode=release.get("barcode"),
-    )
-
-
-def _tell_release(told: Told, release: Json, client: Client) -> None:
-    _tell_release_names(told, None, release)
-    mbid = text(release["id"])
-    labels = [text(one(info.get("label")).get("name")) for info in many(release.get("label-info"))]
-    front = _true(one(release.get("cover-art-archive")).get("front"))
-    told.tell(
-        label=next(filter(None, labels), None),
-        cover_art_url=f"{client.covers}/release/{mbid}/front-500" if front else None,
-        tracklist=_tracklist(many(release.get("media"))),
-    )
-    _tell_links(told, release)
-    _tell_performer(told, many(release.get("artist-credit")))
-
-
-def _tracklist(media: Iterable[Json]) -> list[Json]:
-    """The tracks of all media, counted through; videos and the like come after a medium's own."""
-    tracks = [track for medium in media for name in ("tracks", "data-tracks") for track in many(medium.get(name))]
-    rows = [(track, one(track.get("recording"))) for track in tracks]
-    return [
-        compact(
-            {
-                "position": position,
-                "title": text(track.get("title")) or text(recording.get("title")),
-                "duration_ms": milliseconds(track.get("length")) or milliseconds(recording.get("length")),
-                "isrc": next(iter(texts(recording.get("isrcs"))), None),
-                "musicbrainz_id": text(recording.get("id")),
-            }
-        )
-        for position, (track, recording) in enumerate(rows, start=1)
-    ]
-
-
-def _tell_artist(told: Told, artist: Json) -> None:
-    area = one(artist.get("area"))
-    code = text(artist.get("country")) or next(iter(texts(area.get("iso-3166-1-codes"))), "")
-    code = code if name_of(code) else code_of(text(area.get("name")))
-    # The area may be a city; its country then stands only in the code.
-    country = text(area.get("name")) if code_of(text(area.get("name"))) == code else name_of(code)
-    aliases = [text(alias.get("name")) for alias in many(artist.get("aliases")) if alias.get("type") != "Search hint"]
-    told.tell(
-        musicbrainz_id=artist["id"],
-        name=artist.get("name"),
-        country=country if code else None,
-        country_code=code,
-        aliases=[alias for alias in dict.fromkeys(aliases) if alias and alias != artist.get("name")],
-    )
-    _tell_links(told, artist)
-
-
-def _tell_performer(told: Told, credited: Sequence[Json]) -> None:
-    """The performer is the first one credited, where that is the one that was asked about."""
-    if credited and told.by_performer(_credited(credited[0])):
-        artist = one(credited[0].get("artist"))
-        told.tell(Kind.PERFORMER, musicbrainz_id=artist.get("id"), name=_credited(credited[0]))
-
-
-def _tell_genres(told: Told, entity: Json) -> None:
-    """Genres, the most voted first. Searches have only tags."""
-    has_genres = "genres" in entity
-    voted = [row for row in many(entity.get("genres" if has_genres else "tags")) if whole(row.get("count", 1)) > 0]
-    names = (row.get("name") for row in sorted(voted, key=lambda row: -whole(row.get("count"))))
-    told.tell(genres=genres(names), factor=1.0 if has_genres else _TAGS)
-
-
-def _true(value: Any) -> bool:
-    """JSON has booleans, XML has words."""
-    return value is True or value == "true"
-
-
-def _tell_links(told: Told, entity: Json) -> None:
-    """What the entity's links lead to, and the identifiers in them."""
-    current = [row for row in many(entity.get("relations")) if not _true(row.get("ended"))]
-    pairs = [(text(one(row.get("url")).get("resource")), text(row.get("type"))) for row in current]
-    told.tell(external_urls=links.by_kind(pairs), **links.ids_in(told.kind, (url for url, _ in pairs)))

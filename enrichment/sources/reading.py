@@ -14,11 +14,11 @@ from urllib.parse import quote
 
 from enrichment.domain.findings import Finding
 from enrichment.domain.matching import Side, choose, same_artist, same_title
-from enrichment.domain.outcomes import Answer
+from enrichment.domain.outcomes import Answer, Judgement, Verdict
 from enrichment.domain.questions import Keys
 from enrichment.domain.subjects import FIELDS, Kind, clean_value
 from enrichment.domain.text import main_artist
-from enrichment.sources.base import Line
+from enrichment.sources.base import Line, Reply, judge_http
 
 if TYPE_CHECKING:
     import httpx
@@ -83,6 +83,24 @@ def whole(value: Any) -> int:
     """A whole number, also where it comes as text or with a fraction; 0 where there is none."""
     number = clean_value(Kind.TRACK, "duration_ms", value)
     return number if isinstance(number, int) else 0
+
+
+def number(value: Any) -> float | None:
+    """A number, also where it comes as text; None where there is none."""
+    found = clean_value(Kind.TRACK, "bpm", value)
+    return float(found) if isinstance(found, int | float) else None
+
+
+def fraction(value: Any) -> float | None:
+    """A number from 0 to 1, or None."""
+    found = number(value)
+    return found if found is not None and 0 <= found <= 1 else None
+
+
+def tempo(value: Any) -> float | None:
+    """Beats per minute, or None for 0, which means not known."""
+    found = number(value)
+    return found if found and found > 0 else None
 
 
 def milliseconds(value: Any, unit: int = 1) -> int | None:
@@ -245,17 +263,30 @@ def fits(kind: Kind, keys: Keys, side: Side) -> tuple[bool, float, str]:
 # --- asking --------------------------------------------------------------------------------------------------------
 
 
+def judge_window(reply: Reply, window: float) -> Judgement:
+    """The verdict on a reply of a service behind MetaBrainz' rate limiter (brainzutils): it counts calls in windows of
+    the clock, and its 429 says in X-RateLimit-Reset-In how long this one lasts. window: its length in seconds.
+    """
+    verdict = judge_http(reply)
+    if verdict.verdict is not Verdict.OUR_RATE:
+        return verdict
+    wait = reply.headers.get("x-ratelimit-reset-in", "")
+    return Judgement(Verdict.OUR_RATE, float(wait) if wait.isdecimal() else window, verdict.message)
+
+
 class Api:
     """An upstream's JSON interface, for sources without a client library of their own. Thread-safe."""
 
-    def __init__(self, line: Line, headers: Mapping[str, str] | None = None) -> None:
+    def __init__(self, line: Line, headers: Mapping[str, str] | None = None, base_url: str = "") -> None:
+        """base_url: that of another host of the upstream."""
         self.line = line
+        self.base_url = base_url or line.base_url
         self._http = line.httpx_client()
         self._http.headers.update(headers or {})
 
     def get(self, *path: str, **params: Any) -> Any:
         """The reply's JSON, or None where the upstream has nothing there. Raises ValueError where it is not JSON."""
-        url = "/".join((self.line.base_url, *(quote(part, safe=":") for part in path)))
+        url = "/".join((self.base_url, *(quote(part, safe=":") for part in path)))
         known = {name: value for name, value in params.items() if value not in (None, "")}
         return _content(self._http.get(url, params=known))
 
@@ -263,7 +294,7 @@ class Api:
         """The reply's JSON to a JSON body, as `get` gives it."""
         body = json.dumps(content).encode()
         headers = {"content-type": "application/json"}
-        return _content(self._http.post(f"{self.line.base_url}/{path}", content=body, headers=headers))
+        return _content(self._http.post(f"{self.base_url}/{path}", content=body, headers=headers))
 
 
 def _content(reply: httpx.Response) -> Any:

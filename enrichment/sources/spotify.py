@@ -1,8 +1,9 @@
 """Spotify's Web API (api.spotify.com/v1/), asked with spotipy. Nothing may depend on it.
 
 Option `mode`: an app in `development` mode has had no batches, popularity, followers or labels since February 2026, and
-a quota of some 800 calls in any 24 h, answered with a wait of half a day; one with `extended` quota has them all.
-Limit: a rolling window of 30 s whose size is not published. Facts: reference, upstreams 1.4, 3.2 and 3.6.
+a quota of some 800 calls in any 24 h, answered with a wait of half a day; one with `extended` quota has them all. Where
+the operator does not say which, a probe finds out; until then it is taken for the lesser one. Limit: a rolling window
+of 30 s whose size is not published. Facts: reference, upstreams 1.4, 3.2 and 3.6.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ from enrichment.domain.outcomes import Answer, Judgement, Verdict
 from enrichment.domain.questions import Budget, Freshness, Keys, Limit, Question, Terms
 from enrichment.domain.subjects import Kind
 from enrichment.domain.text import search_text
-from enrichment.sources.base import Ask, Line, NoAnswer, Reply, Site, Source, judge_http, retry_after
+from enrichment.sources.base import Ask, Line, NoAnswer, Reply, Site, Source, judge_http
 from enrichment.sources.reading import (
     Json,
     Told,
@@ -56,15 +57,19 @@ _SURE = {
 }
 _DEAR = 5.0
 """What a call costs us in development mode, in calls: 800 a day are soon gone."""
+_QUOTA_SECONDS = 900.0
+"""A wait beyond it is no matter of the short window, whatever reason the reply names or leaves out."""
+_PROBE = "0TnOYISbd1XYRBk9myaseg"
+"""An artist from Spotify's own documentation, asked for as the only one of several."""
 _SECRETS = ("SPOTIFY_CLIENT_ID", "SPOTIFY_CLIENT_SECRET")
 _ID = re.compile(r"[0-9A-Za-z]{22}")
 
 _TRACK = fields_of(
     Kind.TRACK,
     *("spotify_id", "title", "artist_name", "artists", "album_title", "isrc", "duration_ms", "explicit", "popularity"),
-    *("release_date", "external_urls", "performer.spotify_id", "performer.name"),
+    *("release_date", "external_urls", "performer.spotify_id", "performer.name", "performer.external_urls"),
     *("album.spotify_id", "album.title", "album.artist_name", "album.release_date", "album.images"),
-    "album.cover_art_url",
+    *("album.cover_art_url", "album.external_urls"),
 )
 _ARTIST = fields_of(
     Kind.PERFORMER,
@@ -73,7 +78,7 @@ _ARTIST = fields_of(
 _ALBUM_HIT = fields_of(
     Kind.ALBUM,
     *("spotify_id", "title", "artist_name", "release_date", "images", "cover_art_url", "external_urls"),
-    *("performer.spotify_id", "performer.name"),
+    *("performer.spotify_id", "performer.name", "performer.external_urls"),
 )
 _ALBUM = _ALBUM_HIT | fields_of(Kind.ALBUM, "barcode", "label", "genres", "popularity", "tracklist")
 _REMOVED = frozenset({"popularity", "followers", "label"})
@@ -100,6 +105,14 @@ _QUESTIONS = (
     Question(name="artist", kind=Kind.PERFORMER, needs=("spotify_id",), gives=_ARTIST),
     Question(name="artist_search", kind=Kind.PERFORMER, needs=("name",), identifies="spotify_id", gives=_ARTIST),
     Question(name="album", kind=Kind.ALBUM, needs=("spotify_id",), uses=("artist_name",), gives=_ALBUM),
+    Question(
+        name="search_upc",
+        kind=Kind.ALBUM,
+        needs=("barcode",),
+        uses=("artist_name", "title"),
+        identifies="spotify_id",
+        gives=_ALBUM_HIT,
+    ),
     Question(
         name="album_search", kind=Kind.ALBUM, needs=("artist_name", "title"), identifies="spotify_id", gives=_ALBUM_HIT
     ),
@@ -172,6 +185,16 @@ class Client:
         """The hits of a search. Raises KeyError where the reply holds no list of them."""
         return many(one((self.call("search", words, limit=HITS, type=kind) or {})[f"{kind}s"])["items"])
 
+    def may_batch(self) -> bool:
+        """May this app ask for several at once? Development mode is refused that with 403."""
+        try:
+            reply = self.call("artists", [_PROBE])
+        except NoAnswer as no:
+            if no.reply is not None and no.reply.status == 403:
+                return False
+            raise
+        return reply is not None and isinstance(reply["artists"], list)
+
 
 class Spotify(Source[Client]):
     """Tracks, artists and albums by id and by name."""
@@ -181,17 +204,18 @@ class Spotify(Source[Client]):
     budget = Budget((Limit(1, 1, burst=2),), concurrency=2, per_day=800)
     secrets = _SECRETS
     sites = (Site("accounts", "https://accounts.spotify.com"),)
+    probes = ("mode",)
     terms = Terms(
         attribution="Data from Spotify, with its logo and a link to the content",
         url="https://open.spotify.com",
         licence="Spotify Developer Terms: no permanent store, no analysis, no training",
         commercial=False,
         keep_seconds=7 * 24 * 3600.0,  # "not indefinitely": the terms name no period, a week is ours
-    )
+    ).but_for("spotify_id", "external_urls", keep_seconds=None)  # what one refreshes and links by
     freshness = Freshness(days=7)
 
     def __init__(self, options: Mapping[str, str] | None = None) -> None:
-        """options: `mode`, `development` (the default) or `extended`. Raises ValueError for another."""
+        """options: `mode`, `development` or `extended`. Raises ValueError for another."""
         super().__init__(options)
         mode = self.options.get("mode", "development")
         if mode not in ("development", "extended"):
@@ -211,12 +235,17 @@ class Spotify(Source[Client]):
             return [_SEARCH[question.name](asks[0].keys, client)]
         return _by_id(question, asks, client)
 
+    def probe(self, client: Client) -> Mapping[str, str]:
+        """The mode of this app."""
+        return {"mode": "extended" if client.may_batch() else "development"}
+
     def judge(self, reply: Reply) -> Judgement:
         """A used-up quota and a stale token look like refusals of other kinds."""
         verdict = judge_http(reply)
-        if reply.status == 429 and b"QUOTA_EXCEEDED" in reply.body:
-            return Judgement(Verdict.QUOTA, retry_after(reply), verdict.message)
-        if reply.status == 401 and b"expired" in reply.body:
+        if reply.status == 429 and (b"QUOTA_EXCEEDED" in reply.body or (verdict.retry_after or 0) > _QUOTA_SECONDS):
+            return Judgement(Verdict.QUOTA, verdict.retry_after, verdict.message)
+        # The body is the same for a token that is missing, wrong or stale; the header tells.
+        if reply.status == 401 and "expired" in f"{reply.text} {reply.headers.get('www-authenticate', '')}":
             return Judgement(Verdict.SHED, None, verdict.message)
         if reply.status == 400 and b"invalid_client" in reply.body:
             return Judgement(Verdict.REFUSED, None, verdict.message)
@@ -302,14 +331,28 @@ def _audience(artist: Json) -> int:
 
 def _album_search(keys: Keys, client: Client) -> Answer:
     found = client.hits(f"album:{_words(keys['title'])} artist:{_words(keys['artist_name'])}", "album")
-    sides = [Side(artist=", ".join(_names(row)), title=text(row.get("name"))) for row in found]
-    return _choose(Kind.ALBUM, keys, found, sides)
+    return _choose(Kind.ALBUM, keys, found, [_album_side(row) for row in found])
+
+
+def _search_upc(keys: Keys, client: Client) -> Answer:
+    code = text(keys["barcode"])
+    if not code.isdecimal():
+        return Answer.nothing("not a barcode")
+    found = client.hits(f"upc:{code}", "album")
+    if found and not text(keys.get("title")):
+        return _told(Kind.ALBUM, keys, found[0], 0.9, "identifier alone")
+    return _choose(Kind.ALBUM, keys, found, [_album_side(row) for row in found])
+
+
+def _album_side(album: Json) -> Side:
+    return Side(artist=", ".join(_names(album)), title=text(album.get("name")))
 
 
 _SEARCH: dict[str, Callable[[Keys, Client], Answer]] = {
     "search_isrc": _search_isrc,
     "search": _search,
     "artist_search": _artist_search,
+    "search_upc": _search_upc,
     "album_search": _album_search,
 }
 
@@ -354,27 +397,20 @@ def _tell_track(told: Told, track: Json) -> None:
     )
     _tell_performer(told, track)
     if told.on_album(text(album.get("name"))):
-        told.tell(
-            Kind.ALBUM,
-            spotify_id=album.get("id"),
-            title=album.get("name"),
-            artist_name=", ".join(_names(album)),
-            release_date=date(album.get("release_date")),
-            images=_images(album),
-            cover_art_url=_largest(album),
-        )
+        _tell_release(told, Kind.ALBUM, album)
 
 
 def _tell_performer(told: Told, entity: Json) -> None:
     """The performer is the first one credited, where that is the one that was asked about."""
     credited = many(entity.get("artists"))
     if credited and told.by_performer(text(credited[0].get("name"))):
-        told.tell(Kind.PERFORMER, spotify_id=credited[0].get("id"), name=credited[0].get("name"))
+        _tell_person(told, Kind.PERFORMER, credited[0])
 
 
-def _tell_artist(told: Told, artist: Json) -> None:
+def _tell_person(told: Told, about: Kind | None, artist: Json) -> None:
     told.tell(
-        spotify_id=artist["id"],
+        about,
+        spotify_id=artist.get("id"),
         name=artist.get("name"),
         genres=genres(texts(artist.get("genres"))),
         images=_images(artist),
@@ -385,12 +421,23 @@ def _tell_artist(told: Told, artist: Json) -> None:
     )
 
 
+def _tell_artist(told: Told, artist: Json) -> None:
+    _tell_person(told, None, artist)
+
+
 def _tell_album(told: Told, album: Json) -> None:
+    _tell_release(told, None, album)
+    _tell_performer(told, album)
+
+
+def _tell_release(told: Told, about: Kind | None, album: Json) -> None:
+    codes = one(album.get("external_ids"))
     told.tell(
-        spotify_id=album["id"],
+        about,
+        spotify_id=album.get("id"),
         title=album.get("name"),
         artist_name=", ".join(_names(album)),
-        barcode=one(album.get("external_ids")).get("upc"),
+        barcode=codes.get("upc") or codes.get("ean"),
         label=album.get("label"),
         genres=genres(texts(album.get("genres"))),
         release_date=date(album.get("release_date")),
@@ -400,7 +447,6 @@ def _tell_album(told: Told, album: Json) -> None:
         tracklist=_tracklist(many(one(album.get("tracks")).get("items"))),
         external_urls=_links(album),
     )
-    _tell_performer(told, album)
 
 
 _TELL: dict[Kind, Callable[[Told, Json], None]] = {
@@ -417,6 +463,7 @@ def _tracklist(tracks: Sequence[Json]) -> list[Json]:
                 "position": position,
                 "title": text(track.get("name")),
                 "duration_ms": milliseconds(track.get("duration_ms")),
+                "isrc": isrc(one(track.get("external_ids")).get("isrc")),
             }
         )
         for position, track in enumerate(tracks, start=1)

@@ -40,9 +40,10 @@ class Cache:
             return None
         head, _, body = zlib.decompress(kept).partition(b"\n")
         about = json.loads(head)
-        if fresh_after is not None and datetime.fromisoformat(about["asked_at"]) < fresh_after:
+        asked_at = datetime.fromisoformat(about["asked_at"])
+        if fresh_after is not None and asked_at < fresh_after:
             return None
-        return Reply(about["status"], about["headers"], body, about["url"])
+        return Reply(about["status"], about["headers"], body, about["url"], asked_at)
 
     def now(self) -> datetime:
         """The moment that a request about to be sent has."""

@@ -14,11 +14,11 @@ import urllib.request
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from threading import Lock
 from typing import Any
-from urllib.parse import urljoin, urlsplit
+from urllib.parse import quote, urljoin, urlsplit
 
 import httpx
 import httpx2
@@ -28,7 +28,7 @@ import structlog
 
 from enrichment.domain.outcomes import ANSWER, ANSWERED, Answer, Judgement, Verdict
 from enrichment.domain.questions import Question
-from enrichment.sources.base import USER_AGENT, Ask, NoAnswer, Reply, Source
+from enrichment.sources.base import USER_AGENT, Ask, NoAnswer, Reply, Source, mark
 from enrichment.wire import transports
 from enrichment.wire.cache import Cache
 from enrichment.wire.guard import PrivateAddress
@@ -39,6 +39,8 @@ log = structlog.get_logger()
 LARGEST_BODY = 20_000_000
 CONNECT_SECONDS = 3.0
 REDIRECTS = 5
+SHORTEST_SECRET = 6
+"""Characters from which a key counts as a secret in texts: TheAudioDB's public one is "123", which stands anywhere."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,12 +51,29 @@ class Place:
     sites: Mapping[str, str] = field(default_factory=dict)
     secrets: Mapping[str, str] = field(default_factory=dict, repr=False)
 
+    def opened(self, url: str, body: bytes) -> tuple[str, bytes]:
+        """Address and form as they are written: secrets in place of their marks, at this source's own hosts only."""
+        if _origin(url) not in {_origin(own) for own in (self.url, *self.sites.values())}:
+            return url, body
+        for name, value in self.secrets.items():
+            written = quote(value, safe="")
+            url, body = url.replace(mark(name), written), body.replace(mark(name).encode(), written.encode())
+        return url, body
+
+    def hidden(self, text: str) -> str:
+        """The text with marks in the place of secrets: upstreams repeat in redirects and error pages what they got."""
+        for name, value in self.secrets.items():
+            if len(value) >= SHORTEST_SECRET:
+                text = text.replace(value, mark(name)).replace(quote(value, safe=""), mark(name))
+        return text
+
 
 @dataclass(frozen=True, slots=True)
 class Result:
     """What a call came to. answers: one per ask, where the judgement is ANSWER. excerpt: of the reply, for people.
 
-    calls: requests that reached the upstream. seconds: what they took.
+    calls: requests that reached the upstream. seconds: what they took. said_at: when the oldest reply from the cache
+    was asked for; None where all are new.
     """
 
     judgement: Judgement
@@ -63,6 +82,7 @@ class Result:
     calls: int = 0
     hits: int = 0
     seconds: float = 0.0
+    said_at: datetime | None = None
 
 
 @dataclass(slots=True)
@@ -81,6 +101,7 @@ class Call:
     calls: int = 0
     hits: int = 0
     seconds: float = 0.0
+    said_at: datetime | None = None
     to_keep: list[tuple[str, Reply, datetime]] = field(default_factory=list)
     trouble: Exception | None = None
 
@@ -123,20 +144,13 @@ class Wire:
             judgement, answers = self._answers(call, question, asks)
         if judgement.verdict is Verdict.ANSWER and all(answer.outcome in ANSWERED for answer in answers):
             self._keep(call)
-        return Result(judgement, answers, _excerpt(call), call.calls, call.hits, call.seconds)
+        return self._result(call, judgement, answers)
 
     def _answers(self, call: Call, question: Question, asks: Sequence[Ask]) -> tuple[Judgement, tuple[Answer, ...]]:
         try:
             answers = tuple(call.source.ask(question, asks, self.client(call.source.name)))
-        except NoAnswer as no:
-            return no.judgement, ()
         except Exception as error:  # noqa: BLE001 - client libraries raise whatever they like
-            # The wire knows whether the upstream refused or was misread, or whether the failure is ours.
-            if call.trouble is not None:
-                raise call.trouble from None
-            if call.refusal is not None:
-                return call.refusal.judgement, ()
-            return Judgement(Verdict.UNREADABLE, message=f"{type(error).__name__}: {error}"[:500]), ()
+            return _why(call, error), ()
         if call.trouble is not None:
             raise call.trouble
         if call.refusal is not None:
@@ -146,10 +160,27 @@ class Wire:
             return Judgement(Verdict.UNREADABLE, message=f"{len(answers)} answers to {len(asks)} lookups"), ()
         return ANSWER, answers
 
+    def probe(self, source: str, turn: Turn) -> tuple[Result, Mapping[str, str]]:
+        """What the source finds out about itself: here a refusal may be the answer. redis.RedisError passes."""
+        found: Mapping[str, str] = {}
+        with self._call(source, turn, self._cache.now()) as call:
+            try:
+                found, judgement = call.source.probe(self.client(source)), ANSWER
+            except Exception as error:  # noqa: BLE001 - client libraries raise whatever they like
+                judgement = _why(call, error)
+        return self._result(call, judgement), found
+
+    def _result(self, call: Call, judgement: Judgement, answers: tuple[Answer, ...] = ()) -> Result:
+        hidden = self._places[call.source.name].hidden
+        judgement = replace(judgement, message=hidden(judgement.message))
+        excerpt = hidden(_excerpt(call))
+        return Result(judgement, answers, excerpt, call.calls, call.hits, call.seconds, call.said_at)
+
     def _keep(self, call: Call) -> None:
         try:
             for key, reply, asked_at in call.to_keep:
-                self._cache.put(key, reply, call.source.cache_seconds, asked_at)
+                seconds = min(call.source.cache_seconds, call.source.terms.shortest)
+                self._cache.put(key, reply, seconds, asked_at)
         except redis.RedisError as error:
             log.warning("reply is not kept", source=call.source.name, error=str(error)[:200])
 
@@ -180,6 +211,7 @@ class Wire:
         if kept is not None:
             call.hits += 1
             call.last = kept
+            call.said_at = min(filter(None, (call.said_at, kept.asked_at)), default=None)
             return kept
         asked_at = self._cache.now()
         try:
@@ -197,7 +229,7 @@ class Wire:
             location = reply.headers.get("location")
             if reply.status not in (301, 302, 303, 307, 308) or not location:
                 break
-            target = urljoin(url, location)
+            target = self._places[call.source.name].hidden(urljoin(url, location))
             if _origin(target) != _origin(url):
                 # What opens one host is not shown to another, nor to the same one in clear text.
                 headers = {name: value for name, value in headers.items() if name.lower() != "authorization"}
@@ -235,7 +267,8 @@ class Wire:
     def _read(self, call: Call, method: str, url: str, headers: Mapping[str, str], body: bytes) -> Reply:
         left = max(0.001, call.deadline - self._monotonic())
         timeout = httpx.Timeout(left, connect=min(CONNECT_SECONDS, left))
-        with self._http.stream(method, url, headers=headers, content=body or None, timeout=timeout) as response:
+        address, form = self._places[call.source.name].opened(url, body)
+        with self._http.stream(method, address, headers=headers, content=form or None, timeout=timeout) as response:
             chunks, size = [], 0
             # A read time-out is per piece: a body that drips has to be stopped by the deadline.
             for chunk in response.iter_bytes():
@@ -246,7 +279,7 @@ class Wire:
                 if self._monotonic() > call.deadline:
                     raise httpx.ReadTimeout("the body did not end in time")
             received = {name.lower(): value for name, value in response.headers.items()}
-            return Reply(response.status_code, received, b"".join(chunks), str(response.url))
+            return Reply(response.status_code, received, b"".join(chunks), url)
 
     def _spend(self, call: Call) -> None:
         """The turn is spent here, right before the request is written."""
@@ -314,6 +347,17 @@ def _ours(call: Call) -> Iterator[None]:
     except Exception as error:
         call.trouble = error
         raise
+
+
+def _why(call: Call, error: Exception) -> Judgement:
+    """The wire knows whether the upstream refused or was misread; it raises where the failure is ours."""
+    if isinstance(error, NoAnswer):
+        return error.judgement
+    if call.trouble is not None:
+        raise call.trouble from None
+    if call.refusal is not None:
+        return call.refusal.judgement
+    return Judgement(Verdict.UNREADABLE, message=f"{type(error).__name__}: {error}"[:500])
 
 
 def _origin(url: str) -> tuple[str, str]:

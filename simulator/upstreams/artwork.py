@@ -1,4 +1,4 @@
-"""The picture hosts behind the sources: the archive's items, Deezer's and Spotify's image servers."""
+"""The picture hosts behind the sources: the archive, the image servers of Deezer, Spotify, Apple and others."""
 
 from __future__ import annotations
 
@@ -17,7 +17,17 @@ _SPOTIFY = re.compile(r"/image/(?P<name>[0-9a-f]{40})")
 _ARCHIVE = re.compile(
     r"/download/(?P<item>mbid-[0-9a-f-]{36})/mbid-[0-9a-f-]{36}-(?P<name>\d+)(?:_thumb(?P<size>\d+))?\.jpg"
 )
+_AUDIODB = re.compile(r"/images/media/(?P<what>\w+/\w+)/(?P<name>[0-9a-f]{16})\.jpg")
+_APPLE = re.compile(r"/image/thumb/Music/v4/(?P<name>[0-9a-f]{32})/cover\.jpg/(?P<size>[1-9]\d*)x(?P=size)bb\.jpg")
+_LASTFM = re.compile(r"/i/u/(?P<width>\d+)(?:s|x\d+)/(?P<name>[0-9a-f]{32})\.(?P<form>jpg|png)")
+_COMMONS = re.compile(r"/wiki/Special:FilePath/(?P<name>[^/]+)\.jpg")
 LARGEST = 2000
+AUDIODB_SIZES = {
+    "artist/thumb": (700, 700),
+    "artist/widethumb": (1000, 562),
+    "artist/fanart": (1280, 720),
+    "album/thumb": (700, 700),
+}
 
 # What stands between the kind and the picture's own hash in Spotify's addresses says how large it is.
 SPOTIFY_SIZES = {"0000b273": 640, "00001e02": 300, "00004851": 64, "0000e5eb": 640, "00005174": 320, "0000f178": 160}
@@ -40,14 +50,44 @@ class Artwork(Upstream):
         if match := _SPOTIFY.fullmatch(path):
             size = SPOTIFY_SIZES.get(match["name"][8:16], 640)
             return _image(match["name"][16:], size, size)
+        if match := _LASTFM.fullmatch(path):
+            size = min(int(match["width"]), 300)
+            return _image(match["name"], size, size, "PNG" if match["form"] == "png" else "JPEG")
         if match := _ARCHIVE.fullmatch(path):
             size = int(match["size"] or 1400 + dice.number(match["name"]) % 200)
             return _image(match["name"], size, size) if size <= LARGEST else Reply(404)
-        return Reply(404, b"<html><title>404 Not Found</title></html>", {"content-type": "text/html"})
+        return _of_a_few_sizes(path) or _any_size(path) or _of_commons(request) or _nowhere()
 
     def refuse(self, wait: int, _request: Request) -> Reply:
         """Plain HTTP."""
         return Reply(429, b"Too Many Requests", {"content-type": "text/plain", "retry-after": str(wait)})
+
+
+def _of_a_few_sizes(path: str) -> Reply | None:
+    match = _AUDIODB.fullmatch(path)
+    return _image(match["name"], *AUDIODB_SIZES.get(match["what"], (700, 700))) if match else None
+
+
+def _any_size(path: str) -> Reply | None:
+    """What is asked for larger than it was delivered comes as it was delivered."""
+    match = _APPLE.fullmatch(path)
+    if match is None:
+        return None
+    size = min(int(match["size"]), 1400 + dice.number(match["name"]) % 600)
+    return _image(match["name"], size, size)
+
+
+def _of_commons(request: Request) -> Reply | None:
+    """Commons scales to the width that is asked for."""
+    match = _COMMONS.fullmatch(request.path)
+    if match is None:
+        return None
+    width = request.number("width", LARGEST, 1, LARGEST)
+    return _image(match["name"], width, width * 3 // 4)
+
+
+def _nowhere() -> Reply:
+    return Reply(404, b"<html><title>404 Not Found</title></html>", {"content-type": "text/html"})
 
 
 def _image(name: str, width: int, height: int, form: str = "JPEG") -> Reply:

@@ -10,7 +10,7 @@ from typing import Any, ClassVar
 from simulator import dice, names
 from simulator.limits import Limit
 from simulator.truth import Album, Performer, Recording
-from simulator.upstreams import metabrainz
+from simulator.upstreams import labs, metabrainz
 from simulator.upstreams.base import Upstream
 from simulator.upstreams.coverartarchive import has_cover
 from simulator.wire import Reply, Request, json_reply
@@ -33,7 +33,7 @@ def _error(status: int, message: str) -> Reply:
 
 
 class ListenBrainz(Upstream):
-    """Lookup, metadata and popularity."""
+    """Lookup, metadata and popularity; the labs are under the same address."""
 
     source = "listenbrainz"
     roots: ClassVar[tuple[str, ...]] = ("/1/",)
@@ -57,6 +57,8 @@ class ListenBrainz(Upstream):
             ("POST", "popularity/release"): self._popularity("release"),
             ("POST", "popularity/release-group"): self._popularity("release_group"),
         }
+        if request.path.rstrip("/").endswith("/json"):
+            return labs.answer(self.part, self._exact, request)
         route = routes.get((request.method, request.path.removeprefix("/1/").strip("/")))
         if route is None:
             return _error(404, "The requested URL was not found on the server.")
@@ -75,16 +77,7 @@ class ListenBrainz(Upstream):
 
     def stamps(self, reply: Reply, limit: Limit | None, now: float) -> dict[str, str]:
         """X-RateLimit-*, with the seconds that are left of the window."""
-        most, left, rest = limit.left(now) if limit else (1000, 1000, 10.0)
-        if reply.verdict in ("over_limit", "in_pause") or reply.wait:
-            left, rest = 0, max(rest, reply.wait)
-        return {
-            "x-ratelimit-limit": str(most),
-            "x-ratelimit-remaining": str(left),
-            "x-ratelimit-reset-in": str(max(1, int(rest + 0.999))),
-            "x-ratelimit-reset": str(int(now + rest + 0.999)),
-            "access-control-allow-origin": "*",
-        }
+        return metabrainz.window_headers(reply, limit, now) | {"access-control-allow-origin": "*"}
 
     # -- by name
 

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 from simulator import dice, names, shares
+from simulator.limits import Limit
 from simulator.truth import Album, Performer, Recording, Track
 from simulator.upstreams.base import Part
+from simulator.wire import Reply
 
 # MusicBrainz' relationship types of an artist's links, the address, and how often one is there (estimates).
 _LINKS = (
@@ -102,3 +105,16 @@ def country(performer: Performer) -> tuple[str, str]:
     """ISO code and name of the performer's area, empty where MusicBrainz has none."""
     known = shares.knows("musicbrainz", "country", performer.key)
     return (performer.country, performer.area) if known else ("", "")
+
+
+def window_headers(reply: Reply, limit: Limit | None, now: float) -> dict[str, str]:
+    """The X-RateLimit-* headers of MetaBrainz' rate limiter, with the seconds that are left of the window."""
+    most, left, rest = limit.left(now) if limit else (1000, 1000, 10.0)
+    if reply.verdict in ("over_limit", "in_pause") or reply.wait:
+        left, rest = 0, max(rest, reply.wait)
+    return {
+        "x-ratelimit-limit": str(most),
+        "x-ratelimit-remaining": str(left),
+        "x-ratelimit-reset-in": str(max(1, math.ceil(rest))),
+        "x-ratelimit-reset": str(math.ceil(now + rest)),
+    }

@@ -55,6 +55,8 @@ NO_AGENT = (
 )
 
 Json = dict[str, Any]
+_End = tuple[str, Performer | Recording | Album]
+"""What an address leads to, and by which kind of link."""
 
 
 class _Problem(Exception):  # noqa: N818 - an answer of the service
@@ -107,7 +109,7 @@ class MusicBrainz(Upstream):
         if wanted:
             return _show(kind, self._lookup(kind, wanted, incs), as_json)
         if kind == "url":
-            return self._url(request.args.get("resource", []), as_json)
+            return self._url(request.args.get("resource", []), incs, as_json)
         if "query" in request.args:
             return self._search(kind, request, as_json)
         return self._browse(kind, request, incs, as_json)
@@ -141,12 +143,18 @@ class MusicBrainz(Upstream):
         return by_isrc
 
     @cached_property
-    def _urls(self) -> dict[str, Performer]:
-        urls: dict[str, Performer] = {}
-        for performer in self.world.performers.values():
-            if self.part.has_performer(performer):
-                for _, address in metabrainz.links(performer):
-                    urls.setdefault(address, performer)
+    def _urls(self) -> dict[str, list[_End]]:
+        """What stands on the other side of the addresses that somebody linked to."""
+        part, world, urls = self.part, self.world, dict[str, list[_End]]()
+        for performer in filter(part.has_performer, world.performers.values()):
+            for kind, address in metabrainz.links(performer):
+                urls.setdefault(address, []).append((kind, performer))
+        for recording in filter(part.has, world.recordings.values()):
+            for kind, address in metabrainz.recording_links(recording):
+                urls.setdefault(address, []).append((kind, recording))
+        for album in filter(part.has_album, world.albums.values()):
+            for kind, address in _album_links(album):
+                urls.setdefault(address, []).append((kind, album))
         return urls
 
     @cached_property
@@ -177,7 +185,8 @@ class MusicBrainz(Upstream):
             "reid": of_album(world.album_by_mbid),
             "rgid": of_album(world.album_by_group),
         }
-        fields = {"": every, "recording": ("title",), "recordingaccent": ("title",), "release": ("album",)}
+        fields: dict[str, tuple[str, ...]] = {"": every, "release": ("album",)}
+        fields |= dict.fromkeys(("recording", "recordingaccent", "alias"), ("title",))
         fields |= dict.fromkeys(("artist", "artistname", "creditname"), ("artist",))
         ranges = {
             "dur": lambda n: float(shelf.recordings[n].duration_ms),
@@ -204,7 +213,7 @@ class MusicBrainz(Upstream):
             "barcode": lambda code: self._barcodes.get(code.lstrip("0"), []),
         }
         fields: dict[str, tuple[str, ...]] = {"": ("album", "artist")}
-        fields |= dict.fromkeys(("release", "releaseaccent", "releasegroup", "releasegroupaccent"), ("album",))
+        fields |= dict.fromkeys(("release", "releaseaccent", "releasegroup", "releasegroupaccent", "alias"), ("album",))
         fields |= dict.fromkeys(("artist", "artistname", "creditname"), ("artist",))
         return Searcher(shelf.album_index, fields, exact)
 
@@ -307,10 +316,11 @@ class MusicBrainz(Upstream):
         # Observed: `releases` is allowed here and ignored.
         return {"isrc": wanted, "recordings": [self._recording(one, incs - {"releases"}) for one in found]}
 
-    def _url(self, resources: list[str], as_json: bool) -> Reply:
+    def _url(self, resources: list[str], incs: frozenset[str], as_json: bool) -> Reply:
         if not resources:
             raise _Problem(400, "Must specify a resource.")
-        shown = [self._show_url(one, self._urls[one]) for one in resources[:MOST] if one in self._urls]
+        known = (one for one in dict.fromkeys(resources[:MOST]) if one in self._urls)
+        shown = [self._show_url(one, incs) for one in known]
         if len(resources) == 1:
             if not shown:
                 raise _Problem(404, "Not Found")
@@ -322,6 +332,24 @@ class MusicBrainz(Upstream):
         )
         reply.items = min(len(resources), MOST)
         return reply
+
+    def _show_url(self, address: str, incs: frozenset[str]) -> Json:
+        relations = []
+        for kind, end in self._urls[address]:
+            entity, shown = self._end(end)
+            if f"{entity}-rels" in incs:
+                relation = {**_relation(kind, address), "direction": "backward", "target-type": entity, entity: shown}
+                del relation["url"]
+                relations.append(relation)
+        known: Json = {"id": dice.mbid("url", address), "resource": address}
+        return known | ({"relations": relations} if incs else {})
+
+    def _end(self, end: Performer | Recording | Album) -> tuple[str, Json]:
+        if isinstance(end, Performer):
+            return "artist", {**_brief_artist(end), "country": metabrainz.country(end)[0] or None}
+        if isinstance(end, Recording):
+            return "recording", self._recording(end, frozenset())
+        return "release", self._release_brief(end)
 
     def _browse(self, kind: str, request: Request, incs: frozenset[str], as_json: bool) -> Reply:
         limit, offset = request.number("limit", 25, 1, MOST), request.number("offset", 0, 0, 100_000)
@@ -410,6 +438,16 @@ class MusicBrainz(Upstream):
             "release-events": [event] if album.date else [],
         }
 
+    def _release_brief(self, album: Album) -> Json:
+        return {
+            **self._release_head(album),
+            "quality": "normal",
+            "packaging": None,
+            "packaging-id": None,
+            "text-representation": {"language": "eng", "script": "Latn"},
+            "barcode": _barcode(album),
+        }
+
     def _found_release(self, album: Album) -> Json:
         tracks = self.part.tracks(album.tracks)
         shown = {
@@ -492,7 +530,8 @@ class MusicBrainz(Upstream):
             shown["isrcs"] = metabrainz.isrcs(self.part, recording)
         if "releases" in incs:
             releases = [
-                self._release(t.album, incs & {"release-groups", "artist-credits"}) for t in _by_album(recording)
+                self._release(t.album, incs & {"release-groups", "artist-credits", "genres", "tags"})
+                for t in _by_album(recording)
             ]
             shown["releases"] = releases[:LINKED]
         if "aliases" in incs:
@@ -504,12 +543,7 @@ class MusicBrainz(Upstream):
     def _release(self, album: Album, incs: frozenset[str]) -> Json:
         cover = has_cover(album)
         shown: Json = {
-            **self._release_head(album),
-            "quality": "normal",
-            "packaging": None,
-            "packaging-id": None,
-            "text-representation": {"language": "eng", "script": "Latn"},
-            "barcode": _barcode(album),
+            **self._release_brief(album),
             "asin": None,
             "cover-art-archive": {
                 "artwork": cover,
@@ -524,13 +558,13 @@ class MusicBrainz(Upstream):
         if "labels" in incs:
             shown["label-info"] = _labels(album)
         if "release-groups" in incs:
-            shown["release-group"] = self._group(album, incs & {"genres", "tags"})
+            shown["release-group"] = self._group(album, incs & {"aliases", "genres", "tags"})
         if incs & {"media", "recordings", "discids"}:
             shown["media"] = self._media(album, incs)
+        if "aliases" in incs:
+            shown["aliases"] = []
         if "url-rels" in incs:
-            spotify = f"https://open.spotify.com/album/{album.spotify_id}"
-            linked = dice.share("album link", album.key) < 0.4
-            shown["relations"] = [_relation("free streaming", spotify)] if linked else []
+            shown["relations"] = [_relation(*link) for link in _album_links(album)]
         return shown | _tagged(incs, metabrainz.group_tags(album))
 
     def _media(self, album: Album, incs: frozenset[str]) -> list[Json]:
@@ -554,6 +588,7 @@ class MusicBrainz(Upstream):
         within = incs & {
             "artists",
             "artist-credits",
+            "aliases",
             "isrcs",
             "genres",
             "tags",
@@ -568,7 +603,7 @@ class MusicBrainz(Upstream):
             "recording": self._recording(track.recording, within),
         }
         if "artist-credits" in incs:
-            shown["artist-credit"] = _credit(track.recording.credits)
+            shown["artist-credit"] = _credit(track.recording.credits, incs)
         return shown
 
     def _group(self, album: Album, incs: frozenset[str]) -> Json:
@@ -577,16 +612,11 @@ class MusicBrainz(Upstream):
             shown["artist-credit"] = _credit([(album.artist, "")], incs)
         if "releases" in incs:
             shown["releases"] = [self._release(album, incs & {"media"})]
+        if "aliases" in incs:
+            shown["aliases"] = []
         if "url-rels" in incs:
             shown["relations"] = []
         return shown | _tagged(incs, metabrainz.group_tags(album))
-
-    def _show_url(self, address: str, performer: Performer) -> Json:
-        kind = next(kind for kind, link in metabrainz.links(performer) if link == address)
-        relation = {**_relation(kind, address), "direction": "backward", "target-type": "artist"}
-        del relation["url"]
-        relation["artist"] = _brief_artist(performer)
-        return {"id": dice.mbid("url", address), "resource": address, "relations": [relation]}
 
 
 def _wants_json(request: Request) -> bool:
@@ -645,6 +675,15 @@ def _area(code: str, name: str = "") -> Json:
     return area | ({"iso-3166-1-codes": [code]} if code else {})
 
 
+def _album_links(album: Album) -> list[tuple[str, str]]:
+    """The release's links: type and address, as often as MusicBrainz may have them (estimates)."""
+    links = (
+        ("free streaming", f"https://open.spotify.com/album/{album.spotify_id}", 0.4),
+        ("free streaming", f"https://www.deezer.com/album/{album.deezer_id}", 0.3),
+    )
+    return [(kind, address) for kind, address, chance in links if dice.share("album link", kind, address) < chance]
+
+
 def _barcode(album: Album) -> str | None:
     return album.barcode if shares.knows("musicbrainz", "barcode", album.key) else None
 
@@ -700,6 +739,8 @@ def _credit(credited: Iterable[tuple[Performer, str]], incs: frozenset[str] = fr
         artist = _brief_artist(performer)
         if incs & {"genres", "tags"}:
             artist |= _tagged(incs, metabrainz.artist_tags(performer))
+        if "aliases" in incs:
+            artist["aliases"] = [_alias(alias) for alias in performer.aliases]
         shown.append({"name": performer.name, "joinphrase": join, "artist": artist})
     return shown
 

@@ -27,6 +27,9 @@ _FILTER = re.compile(
 )
 _ID = re.compile(r"[0-9A-Za-z]{22}")
 _REMOVED = {"popularity", "followers", "label", "available_markets", "linked_from", "album_group"}
+_GONE = {"audio-features", "audio-analysis", "recommendations"}
+"""For apps of after November 2024, whatever their quota."""
+_GONE_IN_DEVELOPMENT = {"browse", "markets", "users", "shows", "episodes", "audiobooks", "chapters"}
 TOKEN_SECONDS = 3600
 DAY = 86_400.0
 
@@ -70,6 +73,8 @@ class Spotify(Upstream):
             "albums": self._several("albums", 20, lambda: self._albums, self._show_album),
         }
         first, *rest = [part for part in request.path.removeprefix("/v1").split("/") if part] or [""]
+        if first in _GONE or (first in _GONE_IN_DEVELOPMENT and not extended):
+            return _error(403, "Forbidden")
         route = routes.get(first)
         return route(request, rest, extended) if route else _error(404, "Service not found")
 

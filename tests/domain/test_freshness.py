@@ -9,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from enrichment.domain.findings import Statement
-from enrichment.domain.freshness import is_fresh, recheck_at, satisfies
+from enrichment.domain.freshness import is_fresh, may_use, recheck_at, satisfies
+from enrichment.domain.questions import Terms
 
 NOW = datetime(2026, 3, 1, tzinfo=UTC)
 SECOND = timedelta(seconds=1)
@@ -43,3 +44,69 @@ def test_a_forced_refresh_is_not_satisfied_by_what_was_said_before(
     stated_at: datetime, forced_at: datetime | None, does: bool
 ) -> None:
     assert satisfies(stated_at, forced_at) is does
+
+
+HOUR = 3600.0
+TERMS = (
+    Terms("Data from there", "http://there.test", "CC0", keep_seconds=24 * HOUR)
+    .but_for("genres", licence="CC BY-NC-SA 3.0", commercial=False)
+    .but_for("images", "image_url", keep_seconds=6 * HOUR)
+    .but_for("spotify_id", keep_seconds=None)
+)
+
+
+class TestTerms:
+    def test_fields_may_be_under_other_terms(self) -> None:
+        assert TERMS.of("isrc") is TERMS
+        assert (TERMS.of("genres").licence, TERMS.of("genres").attribution) == ("CC BY-NC-SA 3.0", "Data from there")
+        assert TERMS.of("performer.genres") is TERMS.of("genres")
+        assert TERMS.of("images") == TERMS.of("image_url")
+        assert TERMS.of("genres").by_field == {}
+
+    @pytest.mark.parametrize(
+        ("name", "commercial", "hours"),
+        [
+            ("genres", True, 0),
+            ("genres", False, 24),
+            ("isrc", True, 24),
+            ("album.genres", True, 0),
+            ("images", True, 6),
+        ],
+    )
+    def test_what_may_be_used(self, name: str, commercial: bool, hours: float) -> None:
+        assert TERMS.usable(name, commercial=commercial) == hours * HOUR
+
+    @pytest.mark.parametrize(
+        ("names", "hours"),
+        [(["isrc"], 24), (["isrc", "performer.images"], 6), (["spotify_id"], float("inf")), ([], float("inf"))],
+    )
+    def test_how_long_fields_may_be_kept(self, names: list[str], hours: float) -> None:
+        assert TERMS.keeps(names) == hours * HOUR
+
+    def test_a_reply_is_kept_as_long_as_all_of_it_may_be(self) -> None:
+        assert TERMS.shortest == 6 * HOUR
+        assert Terms("", "").shortest == float("inf")
+
+    @pytest.mark.parametrize(
+        ("name", "hours", "usable"),
+        [
+            ("isrc", 24 - 1e-3, True),
+            ("isrc", 24, False),
+            ("images", 5, True),
+            ("images", 6, False),
+            ("spotify_id", 10_000, True),
+            ("genres", 1, False),
+        ],
+    )
+    def test_a_statement_is_used_while_its_terms_let_us(self, name: str, hours: float, usable: bool) -> None:
+        said = Statement(name, "x", 0.9, "there", NOW - timedelta(hours=hours))
+        assert may_use(said, TERMS.usable(name, commercial=True), NOW) is usable
+
+    def test_what_a_person_has_locked_is_that_persons(self) -> None:
+        said = Statement("genres", ["x"], 0.9, "there", NOW - timedelta(days=400), locked=True)
+        assert may_use(said, TERMS.usable("genres", commercial=True), NOW)
+
+    @pytest.mark.parametrize("locked", [False, True])
+    def test_what_was_dropped_says_nothing(self, locked: bool) -> None:
+        said = Statement("isrc", None, 0.9, "there", NOW, locked=locked)
+        assert not may_use(said, float("inf"), NOW)

@@ -17,6 +17,7 @@ import musicbrainzngs
 import pytest
 import requests
 import spotipy
+from discogs_client.exceptions import DiscogsAPIError
 from spotipy.oauth2 import SpotifyOauthError
 
 from enrichment.domain.outcomes import Answer, Judgement, Outcome, Verdict
@@ -25,7 +26,7 @@ from enrichment.domain.subjects import FIELDS, Kind, clean_value
 from enrichment.sources.base import Ask, NoAnswer, Reply, Source
 from enrichment.sources.registry import builtin_sources
 
-SOURCES = builtin_sources({"spotify": {"mode": "extended"}})
+SOURCES = builtin_sources({"spotify": {"mode": "extended"}, "residentadvisor": {"mode": "graphql"}})
 QUESTIONS = [(source, question) for source in SOURCES.values() for question in source.questions]
 REPLIES = sorted((Path(__file__).parent / "replies").glob("*.json"))
 READABLE = (ValueError, KeyError, TypeError, NoAnswer)
@@ -34,6 +35,7 @@ LIBRARIES = (
     musicbrainzngs.MusicBrainzError,
     spotipy.SpotifyException,
     SpotifyOauthError,
+    DiscogsAPIError,
     requests.RequestException,
     httpx.HTTPError,
 )
@@ -56,6 +58,8 @@ KNOWN = {
     "deezer_id": "1043317",
     "discogs_id": "29302",
     "wikidata_id": "Q191352",
+    "ra_artist_id": "943",
+    "ra_artist_url": "https://ra.co/dj/carlcox",
     "isrc": "GBAAA9400119",
     "barcode": "042282855329",
     "artist_name": "Portishead",

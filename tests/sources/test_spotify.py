@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from threading import Thread
 from typing import Any
@@ -46,8 +48,15 @@ def test_modes() -> None:
             3,
         ),
         (Reply(429, {}, b"Too many requests"), Verdict.OUR_RATE, None),
+        (Reply(429, {"retry-after": "48925"}, b"Too many requests"), Verdict.QUOTA, 48925),
+        (Reply(429, {}, b'{"error":{"status":429,"reason":"QUOTA_EXCEEDED"}}'), Verdict.QUOTA, None),
         (Reply(401, {}, b'{"error":{"status":401,"message":"The access token expired"}}'), Verdict.SHED, None),
         (Reply(401, {}, b'{"error":{"status":401,"message":"Invalid access token"}}'), Verdict.REFUSED, None),
+        (
+            Reply(401, {"www-authenticate": 'Bearer error_description="The access token expired"'}, b"Unauthorized"),
+            Verdict.SHED,
+            None,
+        ),
         (Reply(403, {}, b'{"error":{"status":403,"message":"Forbidden"}}'), Verdict.REFUSED, None),
         (
             Reply(400, {}, b'{"error":"invalid_client","error_description":"Invalid client secret"}'),
@@ -62,6 +71,52 @@ def test_modes() -> None:
 def test_judgement(reply: Reply, verdict: Verdict, wait: float | None) -> None:
     judgement = EXTENDED.judge(reply)
     assert (judgement.verdict, judgement.retry_after) == (verdict, wait)
+
+
+@pytest.mark.parametrize(
+    ("reply", "mode"),
+    [
+        ({"artists": [{"id": "0TnOYISbd1XYRBk9myaseg", "name": "Pitbull"}]}, "extended"),
+        ({"artists": [None]}, "extended"),
+        (Reply(403, {}, b'{"error":{"status":403,"message":"Forbidden"}}'), "development"),
+        (Reply(404, {}, b'{"error":{"status":404,"message":"Service not found"}}'), "development"),
+    ],
+)
+def test_the_mode_is_seen_by_asking_for_several(line: Any, reply: Any, mode: str) -> None:
+    replay = line(DEVELOPMENT, {**TOKEN, "/v1/artists": reply})
+    assert DEVELOPMENT.probe(DEVELOPMENT.client(replay)) == {"mode": mode}
+    assert len(replay.sent) == 2
+    assert Spotify({"mode": mode}).options == {"mode": mode}
+    assert set(Spotify.probes) == {"mode"}
+
+
+@pytest.mark.parametrize("reply", [Reply(429, {}, b""), Reply(401, {}, b""), Reply(503, {}, b""), {"error": "x"}, b"<"])
+def test_other_refusals_say_nothing_of_the_mode(line: Any, reply: Any) -> None:
+    client = DEVELOPMENT.client(line(DEVELOPMENT, {**TOKEN, "/v1/artists": reply}))
+    with pytest.raises((NoAnswer, ValueError, KeyError)):
+        DEVELOPMENT.probe(client)
+
+
+def test_nothing_is_promised_that_development_mode_lost() -> None:
+    given = {name for question in DEVELOPMENT.questions for name in question.gives}
+    assert not {"popularity", "followers", "label"} & given
+    assert {"genres", "isrc", "barcode", "images"} <= given
+
+
+def test_an_id_may_be_kept_and_what_it_leads_to_may_not() -> None:
+    assert EXTENDED.terms.keeps(["spotify_id", "external_urls"]) == float("inf")
+    assert EXTENDED.terms.keeps(["popularity"]) == 7 * 86_400
+    assert EXTENDED.cache_seconds <= EXTENDED.terms.shortest
+
+
+def test_an_album_by_its_barcode(ask: Any, told: Any) -> None:
+    row = {"id": "1" * 22, "name": "Dummy", "artists": [{"name": "Portishead", "id": "2" * 22}]}
+    replies = {**TOKEN, "/v1/search": {"albums": {"items": [row]}}}
+    keys = {"barcode": "042282855329"}
+    assert told(ask(EXTENDED, "search_upc", keys, replies))["spotify_id"] == "1" * 22
+    named = keys | {"artist_name": "Somebody Else", "title": "Other"}
+    assert ask(EXTENDED, "search_upc", named, replies).outcome is Outcome.NOTHING_FOUND
+    assert ask(EXTENDED, "search_upc", {"barcode": "x:y"}, replies).outcome is Outcome.NOTHING_FOUND
 
 
 def test_a_batch_with_gaps(line: Any) -> None:
@@ -182,6 +237,77 @@ def test_recorded_artist_and_album(recorded: Path, ask: Any, told: Any) -> None:
     album = told(ask(EXTENDED, "album", {"spotify_id": body["id"]}, {**TOKEN, "/v1/albums/" + body["id"]: body}))
     assert (album["title"], album["barcode"], album["release_date"]) == ("She's So Unusual", "5099749994324", "1983")
     assert album["tracklist"][0] == {"position": 1, "title": "Money Changes Everything", "duration_ms": 305560}
+
+
+def entities(folder: Path) -> Iterator[tuple[str, Any]]:
+    """Every whole track, artist and album in the recordings, wherever in them."""
+    whole = {"track": "external_ids", "artist": "images", "album": "tracks"}
+
+    def walk(content: Any) -> Iterator[tuple[str, Any]]:
+        inner = content.values() if isinstance(content, dict) else content if isinstance(content, list) else ()
+        for each in inner:
+            yield from walk(each)
+        kind = content.get("type") if isinstance(content, dict) else None
+        if kind in whole and whole[kind] in content and content.get("id"):
+            yield kind, content
+
+    for file in sorted((folder / "spotify").glob("zmb3__*.json")):
+        yield from walk(json.JSONDecoder().raw_decode(file.read_text())[0])
+
+
+def held(content: Any, names: Mapping[str, str], prefix: str = "") -> set[str]:
+    """The fields, by our names, whose values are not empty in a recorded object."""
+    there = {
+        ours for theirs, ours in names.items() for value in [content.get(theirs)] if value not in (None, "", [], {})
+    }
+    there |= {"image_url" if "followers" in names else "cover_art_url" for _ in content.get("images") or ()}
+    return {prefix + name for name in there}
+
+
+PERSON = {"id": "spotify_id", "name": "name", "external_urls": "external_urls"}
+RELEASE = {
+    "id": "spotify_id",
+    "name": "title",
+    "artists": "artist_name",
+    "external_ids": "barcode",
+    "label": "label",
+    "genres": "genres",
+    "release_date": "release_date",
+    "images": "images",
+    "popularity": "popularity",
+    "tracks": "tracklist",
+    "external_urls": "external_urls",
+}
+ARTIST = {**PERSON, "genres": "genres", "images": "images", "popularity": "popularity", "followers": "followers"}
+TRACK = {
+    "id": "spotify_id",
+    "name": "title",
+    "artists": "artists",
+    "duration_ms": "duration_ms",
+    "explicit": "explicit",
+    "popularity": "popularity",
+    "external_ids": "isrc",
+    "external_urls": "external_urls",
+}
+
+
+def test_every_recorded_object_is_read_with_all_that_it_holds(recorded: Path, ask: Any, told: Any) -> None:
+    read = Counter[str]()
+    for kind, content in entities(recorded):
+        expected = held(content, {"track": TRACK, "artist": ARTIST, "album": RELEASE}[kind])
+        if kind != "artist":
+            expected |= held(content["artists"][0], PERSON, "performer.")
+        if kind == "track":
+            album = content["album"]
+            expected |= {"artist_name", "album_title"} | held(album, RELEASE, "album.")
+            expected |= {"release_date"} if album.get("release_date") else set()
+        reply = {**TOKEN, f"/v1/{kind}s/{content['id']}": content}
+        found = told(ask(EXTENDED, kind, {"spotify_id": content["id"]}, reply))
+        assert found.keys() == expected, (kind, content["id"])
+        read[kind] += 1
+    assert read["track"] > 100
+    assert read["artist"] > 40
+    assert read["album"] >= 5
 
 
 def test_recorded_searches(recorded: Path, ask: Any, told: Any) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import socket
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any, ClassVar
@@ -129,6 +129,14 @@ class TestCache:
         assert second.answers == first.answers
         assert not turn.used
         assert len(rig.seen) == 1
+
+    def test_a_hit_says_when_it_was_asked_for(self, rig: Rig) -> None:
+        before = datetime.now(UTC)
+        assert rig.ask().said_at is None
+        after = datetime.now(UTC)
+        said_at = rig.ask().said_at
+        assert said_at is not None
+        assert before <= said_at <= after
 
     @pytest.mark.parametrize(
         ("reply", "verdict"),
@@ -423,8 +431,90 @@ class TestJudging:
         assert "\x00" not in excerpt
         assert len(excerpt) < 2100
 
+    def test_a_secret_stands_in_the_address_on_the_wire_alone(self, rig: Rig) -> None:
+        rig.source.how = lambda line: line.send("GET", f"{line.base_url}/v1/~KEY~/x?k=~KEY~").url
+        result = rig.ask()
+        assert str(rig.seen[0].url) == "http://probe.test/v1/s3cret/x?k=s3cret"
+        assert result.answers[0].findings[0].value == "http://probe.test/v1/~KEY~/x?k=~KEY~"
+
+    def test_a_secret_stands_in_the_form_on_the_wire_alone(self, rig: Rig) -> None:
+        rig.source.how = lambda line: line.send("POST", f"{line.base_url}/", body=b"k=~KEY~&q=1").url
+        rig.handler = replies(
+            httpx.Response(308, headers={"location": "http://other.test/"}),
+            httpx.Response(200),
+        )
+        rig.ask()
+        assert [request.content for request in rig.seen] == [b"k=s3cret&q=1", b"k=~KEY~&q=1"]
+
+    def test_what_an_upstream_repeats_of_a_secret_is_hidden(self, rig: Rig) -> None:
+        rig.source.how = lambda line: line.send("GET", f"{line.base_url}/~KEY~")
+        rig.handler = lambda _: httpx.Response(403, text="/s3cret is forbidden")
+        result = rig.ask()
+        assert result.judgement.message == "HTTP 403: /~KEY~ is forbidden"
+        assert "s3cret" not in result.excerpt
+
+    def test_a_secret_stays_with_its_host(self, rig: Rig) -> None:
+        rig.source.how = lambda line: line.send("GET", f"{line.base_url}/~KEY~").url
+        rig.handler = replies(
+            httpx.Response(301, headers={"location": "/s3cret/"}),
+            httpx.Response(301, headers={"location": "http://other.test/s3cret/"}),
+            httpx.Response(200),
+        )
+        result = rig.ask()
+        assert [str(request.url) for request in rig.seen] == [
+            "http://probe.test/s3cret",
+            "http://probe.test/s3cret/",
+            "http://other.test/~KEY~/",
+        ]
+        assert result.answers[0].findings[0].value == "http://other.test/~KEY~/"
+
     def test_secrets_are_not_shown(self) -> None:
         assert "s3cret" not in repr(Place("http://probe.test", secrets={"KEY": "s3cret"}))
+
+
+class Prober(Probe):
+    """Its app is small where it may not ask in batches."""
+
+    def probe(self, client: Line) -> Mapping[str, str]:
+        try:
+            size = client.send("GET", f"{client.base_url}/batch").json()["size"]
+        except NoAnswer as no:
+            if no.judgement.verdict is not Verdict.REFUSED:
+                raise
+            size = "small"
+        return {"size": size}
+
+
+class TestProbe:
+    @pytest.mark.parametrize(
+        ("reply", "verdict", "found"),
+        [
+            (httpx.Response(200, json={"size": "large"}), Verdict.ANSWER, {"size": "large"}),
+            (httpx.Response(403), Verdict.ANSWER, {"size": "small"}),
+            (httpx.Response(429, headers={"retry-after": "7"}), Verdict.OUR_RATE, {}),
+            (httpx.Response(503), Verdict.FAILING, {}),
+            (httpx.Response(200, text="<html>"), Verdict.UNREADABLE, {}),
+            (httpx.Response(200, json={}), Verdict.UNREADABLE, {}),
+        ],
+    )
+    def test_a_refusal_may_be_the_answer(
+        self, empty_redis: redis.Redis, reply: httpx.Response, verdict: Verdict, found: dict[str, str]
+    ) -> None:
+        rig = Rig(empty_redis, Prober(), lambda _: reply)
+        turn = rig.turn()
+        result, told = rig.wire.probe("probe", turn)
+        assert (result.judgement.verdict, result.calls, told) == (verdict, 1, found)
+        assert turn.used
+
+    def test_it_is_asked_of_the_upstream_each_time(self, empty_redis: redis.Redis) -> None:
+        rig = Rig(empty_redis, Prober(), lambda _: httpx.Response(200, json={"size": "large"}))
+        for _ in range(2):
+            assert rig.wire.probe("probe", rig.turn())[1] == {"size": "large"}
+        assert len(rig.seen) == 2
+
+    def test_a_source_without_one_finds_nothing(self, rig: Rig) -> None:
+        result, told = rig.wire.probe("probe", rig.turn())
+        assert (result.judgement.verdict, result.calls, told) == (Verdict.ANSWER, 0, {})
 
 
 class TestHeaders:
