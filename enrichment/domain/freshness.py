@@ -16,8 +16,9 @@ def is_fresh(statement: Statement, days: float, now: datetime) -> bool:
 
 
 def may_use(statement: Statement, seconds: float, now: datetime) -> bool:
-    """May this statement still be used, where the terms of its source let it be used for so long? What a person has locked
-    is that person's word; what was dropped has no value any more.
+    """May this statement still be used, where its source's terms let it be used for so long?
+
+    What a person has locked is that person's word; what was dropped has no value any more.
     """
     if statement.value is None or statement.locked or seconds == inf:
         return statement.value is not None

@@ -107,8 +107,8 @@ class Terms:
     """What the upstream's operator asks of those who use its data.
 
     attribution, url: what to show beside it, and where that links to. licence: of the data, in words.
-    commercial: may it be used commercially? keep_seconds: how long it may be kept or shown without being asked for again;
-    None: for good.
+    commercial: may it be used commercially? keep_seconds: how long it may be kept or shown without being asked for
+    again; None: for good.
     by_field: fields under other terms, by name without the prefix of a parent.
     """
 
@@ -129,7 +129,7 @@ class Terms:
         return self.by_field.get(name.rpartition(".")[2], self)
 
     def usable(self, name: str, *, commercial: bool) -> float:
-        """Seconds that a fleet, commercial or not, may use this field: infinite where the terms set no end, 0 for never."""
+        """Seconds that a fleet, commercial or not, may use this field: infinite without an end, 0 for never."""
         return self.keeps([name]) if self.of(name).commercial or not commercial else 0.0
 
     def keeps(self, names: Iterable[str]) -> float:

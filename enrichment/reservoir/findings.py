@@ -115,7 +115,8 @@ WITH slice AS (
     WHERE s.stated_at <= clock_timestamp() - make_interval(secs => r.seconds) ORDER BY s.id LIMIT :most
 )
 SELECT last.id AS last, ended.id, ended.kind, ended.subject_id, ended.stated_at, ended.renew
-FROM (SELECT CASE WHEN count(*) = :look THEN max(id) END AS id FROM slice) last LEFT JOIN ended ON true ORDER BY ended.id
+FROM (SELECT CASE WHEN count(*) = :look THEN max(id) END AS id FROM slice) last
+LEFT JOIN ended ON true ORDER BY ended.id
 """)
 
 

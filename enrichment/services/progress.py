@@ -81,6 +81,12 @@ class _State:
         stated = findings.of(connection, self.subjects)
         self.statements = {id_: [s for s in said if fleet.may_use(s, self.now)] for id_, said in stated.items()}
         self.silent = frozenset(id_ for id_, said in stated.items() if not said)
+        self.lapsed = {
+            (id_, s.source, s.field): s.stated_at
+            for id_, said in stated.items()
+            for s in said
+            if not fleet.may_use(s, now)
+        }
         self.asked = lookups.asked(connection, self.subjects)
         self.away = fleet.away(connection)
 
@@ -211,13 +217,21 @@ class _View:
         if self.forced_at is not None and (asked.claimed_at or ended) < self.forced_at:
             return False
         if asked.outcome == Outcome.FOUND:
-            source = self.state.fleet.sources[step.source]
-            holds = min(source.freshness.days * 86_400.0, source.terms.keeps(step.question.gives))
-            said = min(ended, asked.claimed_at or ended)
-            return self.state.now < said + timedelta(seconds=holds)
+            days = self.state.fleet.sources[step.source].freshness.days
+            return self.state.now < ended + timedelta(days=days) and not self._has_lapsed(step, asked)
         if asked.outcome == Outcome.NOTHING_FOUND:
             return bool(self.state.now < recheck_at(ended, asked.misses))
         return ended >= self.standing.requested_at
+
+    def _has_lapsed(self, step: Step, asked: Asked) -> bool:
+        """May something that this answer gave be used no more, by the terms of its source?"""
+        for name in step.question.gives if self.state.lapsed else ():
+            about, _, field = name.rpartition(".")
+            there = self.around.get(Kind(about) if about else step.about)
+            stated_at = self.state.lapsed.get((there.ref.id, step.source, field)) if there is not None else None
+            if stated_at is not None and (asked.claimed_at is None or stated_at >= asked.claimed_at):
+                return True
+        return False
 
     def _key(self, about: Kind | None, need: str) -> Any:
         return self.known.get(prefixed(about, need))

@@ -5,6 +5,7 @@ search             one with any of its words; up to 20 titles, of whatever artis
 …_by_spotify …     up to 100 addresses at other services -> ids
 release            an album with the ISRC, id and length of every track
 releases           labels, barcodes and dates of up to 100 albums in one call, without their tracks
+release_group      the release of it that people mean; up to 100 in one call
 
 Limit: 1 call a second per IP; faster callers are refused altogether until they slow down. It says 503 to three things:
 our rate, its own load (a third of well-behaved searches at bad times), and being ill; and it may just become slow.
@@ -47,6 +48,7 @@ from enrichment.sources.musicbrainz_entities import (
     tell_genres,
     tell_recording,
     tell_release,
+    tell_release_group,
 )
 from enrichment.sources.reading import (
     Json,
@@ -102,6 +104,12 @@ _RELEASE_HIT = _RELEASE - {
     *("genres", "tracklist", "cover_art_url", "external_urls", "spotify_id", "deezer_id", "discogs_id"),
     "performer.genres",
 }
+_RELEASE_GROUP = fields_of(
+    Kind.ALBUM,
+    *("title", "artist_name", "musicbrainz_release_id", "musicbrainz_release_group_id", "release_date", "genres"),
+    *("external_urls", *_PERFORMER, "performer.genres"),
+)
+
 _BY_ADDRESS: dict[str, tuple[Kind, str, str]] = {
     "recording_by_spotify": (Kind.TRACK, "spotify_id", "https://open.spotify.com/track/{}"),
     "recording_by_deezer": (Kind.TRACK, "deezer_id", "https://www.deezer.com/track/{}"),
@@ -146,6 +154,7 @@ _INCLUDES = {
     "artist": ["genres"],
     "recording": ["genres", "release-groups"],
     "release": ["genres"],
+    "release-group": ["genres"],
     "isrc": ["artist-credits", "url-rels"],
 }
 """What MusicBrainz allows and the library, which is older, refuses."""
@@ -214,6 +223,11 @@ class Client:
             raise
         finally:
             _line.reset(token)
+
+    def lookup(self, function: Callable[..., Any], wanted: Sequence[str], includes: list[str]) -> dict[str, Json]:
+        """The one entity, under the id that was asked for: its own is another where two were merged."""
+        replies = ((mbid, self.call(function, mbid, includes=includes)) for mbid in wanted)
+        return {mbid: reply for mbid, reply in replies if reply is not None}
 
     def search(self, function: Callable[..., Any], query: str, rows: str, limit: int = HITS) -> Page:
         """The hits of a search. Raises KeyError where the reply holds no list of them."""
@@ -305,6 +319,15 @@ class MusicBrainz(Source[Client]):
             gives=_RELEASE_HIT,
             batch=PAGE,
         ),
+        Question(
+            name="release_group",
+            kind=Kind.ALBUM,
+            needs=("musicbrainz_release_group_id",),
+            identifies="musicbrainz_release_id",
+            uses=("artist_name", "title"),
+            gives=_RELEASE_GROUP,
+            batch=PAGE,
+        ),
         *map(_by_address, ("release_by_spotify", "release_by_deezer", "release_by_discogs")),
         Question(
             name="release_search",
@@ -352,15 +375,9 @@ def _recordings(asks: Sequence[Ask], client: Client) -> list[Answer]:
         page = client.search(musicbrainzngs.search_recordings, f"rid:({' OR '.join(wanted)})", "recordings", PAGE)
         found = {text(row["id"]): row for row in page.rows}
     else:
-        page, found = Page([], cut=False), _looked_up(wanted, client)
+        includes = ["artist-credits", "releases", "release-groups", "isrcs", "genres", "url-rels"]
+        page, found = Page([], cut=False), client.lookup(musicbrainzngs.get_recording_by_id, wanted, includes)
     return [_recording(ask.keys, found, page) for ask in asks]
-
-
-def _looked_up(wanted: Sequence[str], client: Client) -> dict[str, Json]:
-    """The recording under the id that was asked for; its own is another where two were merged."""
-    includes = ["artist-credits", "releases", "release-groups", "isrcs", "genres", "url-rels"]
-    replies = ((mbid, client.call(musicbrainzngs.get_recording_by_id, mbid, includes=includes)) for mbid in wanted)
-    return {mbid: reply for mbid, reply in replies if reply is not None}
 
 
 def _recording(keys: Keys, found: Mapping[str, Json], page: Page) -> Answer:
@@ -571,6 +588,32 @@ def _release_hit(keys: Keys, found: Mapping[str, Json], page: Page, client: Clie
     return told.answer()
 
 
+def _release_groups(asks: Sequence[Ask], client: Client) -> list[Answer]:
+    """One is looked up, which tells its genres and links too; several are searched for."""
+    wanted = _mbids(asks, "musicbrainz_release_group_id")
+    if len(wanted) > 1:
+        query = f"rgid:({' OR '.join(wanted)})"
+        page = client.search(musicbrainzngs.search_release_groups, query, "release-groups", PAGE)
+        found = {text(row["id"]): row for row in page.rows}
+    else:
+        includes = ["artist-credits", "releases", "genres", "url-rels"]
+        page, found = Page([], cut=False), client.lookup(musicbrainzngs.get_release_group_by_id, wanted, includes)
+    return [_release_group(ask.keys, found, page) for ask in asks]
+
+
+def _release_group(keys: Keys, found: Mapping[str, Json], page: Page) -> Answer:
+    mbid = text(keys["musicbrainz_release_group_id"]).lower()
+    if not is_mbid(mbid):
+        return _no_mbid(mbid)
+    if mbid not in found:
+        return page.missing()
+    told = Told(Kind.ALBUM, keys, SURE, reason=f"release group {mbid}")
+    tell_release_group(told, found[mbid])
+    if "score" not in found[mbid]:
+        tell_genres(told, found[mbid])
+    return told.answer()
+
+
 def _release_search(keys: Keys, client: Client) -> Answer:
     query = f"release:({_words(keys['title'])}) AND artist:({_words(keys['artist_name'])})"
     found = sorted(client.search(musicbrainzngs.search_releases, query, "releases").rows, key=obscurity)
@@ -596,6 +639,7 @@ _TOGETHER: dict[str, Callable[[Sequence[Ask], Client], list[Answer]]] = {
     "isrc": _isrcs,
     "search": _titles,
     "releases": _releases,
+    "release_group": _release_groups,
     **{
         name: partial(_linked, kind=kind, key=key, address=address)
         for name, (kind, key, address) in _BY_ADDRESS.items()

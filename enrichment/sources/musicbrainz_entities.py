@@ -43,6 +43,7 @@ SURE = {
 }
 _TAGS = 0.4
 """Tags are anybody's words, "finland" among them; they count only where a server is too old to tell genres."""
+_ONE_OF_SEVERAL = 0.8
 NO_LABEL = "[no label]"
 """MusicBrainz' label of those that are on none."""
 
@@ -174,6 +175,21 @@ def tell_release(told: Told, release: Json, covers: str) -> None:
     )
     _tell_links(told, release)
     _tell_performer(told, many(release.get("artist-credit")))
+
+
+def tell_release_group(told: Told, group: Json) -> None:
+    """All but its genres, with the release of it that most people mean."""
+    told.tell(
+        title=group.get("title"),
+        artist_name=credit_of(group),
+        musicbrainz_release_group_id=group["id"],
+        release_date=date(group.get("first-release-date")),
+    )
+    releases = [row for row in many(group.get("releases")) if text(row.get("id"))]
+    if releases:
+        told.tell(musicbrainz_release_id=min(releases, key=obscurity)["id"], factor=_ONE_OF_SEVERAL)
+    _tell_links(told, group)
+    _tell_performer(told, many(group.get("artist-credit")))
 
 
 def _tracklist(media: Iterable[Json]) -> list[Json]:

@@ -101,6 +101,11 @@ def test_a_fleet_at_rest_is_paused_and_resumed(linernotes: Linernotes) -> None:
     assert linernotes("sources", "resume", "deezer").returncode == 0
     states = {each["source"]: each for each in json.loads(linernotes("sources", "--json").stdout)}
     assert states["deezer"]["paused_for"] == 0
+    assert states["musicbrainz"]["terms"]["fields"]["genres"]["commercial"] is False
+    assert "Data from MusicBrainz" in linernotes("sources", "--terms").stdout
+    no_deal = linernotes("lookup", "deezer", "track", "--artist", "a", "--title", "b", LINERNOTES_COMMERCIAL="1")
+    assert no_deal.returncode == 1
+    assert "commercial" in no_deal.stderr
     assert linernotes("sources", "resume", "nobody").returncode == 2
     assert linernotes("lookup", "nobody", "track").returncode == 2
     assert linernotes("lookup", "deezer", "album", "--isrc", "x").returncode == 2

@@ -109,6 +109,20 @@ class TestExpiry:
         assert upstream.questions().count("track") == 2
         assert record(bench, track)["fields"]["bpm"] == 78.0
 
+    def test_what_the_source_no_longer_says_is_not_asked_for_again_and_again(
+        self, lent_bench: MakeBench, upstream: Upstream
+    ) -> None:
+        upstream.answers["by_isrc"] = {"key": "A Minor"}
+        bench = lent_bench()
+        bench.track()
+        bench.settle_down()
+        later(bench, 7 * HOUR)
+        upstream.answers["track"] = {"isrc": "GBAAA9800322", "musicbrainz_id": "m-1"}
+        for _ in range(3):
+            bench.track()
+            bench.settle_down()
+        assert upstream.questions().count("track") == 2
+
     def test_what_may_be_kept_for_days_is_refreshed_at_leisure(self, lent_bench: MakeBench, upstream: Upstream) -> None:
         bench = lent_bench()
         track = bench.track(priority=9)

@@ -337,6 +337,26 @@ def test_releases_are_searched_for_by_their_ids(line: Any) -> None:
     assert found_in(answers, "label") == ["A Label", nothing, nothing, "A Label"]
 
 
+def test_release_groups_are_searched_for_by_their_ids(recorded: Path, line: Any) -> None:
+    body = next((recorded / "musicbrainz").glob("*_search-release-group.xml")).read_bytes()
+    group = "f2dea47e-4eb5-3cec-b63e-a94c03dc2c7a"
+    assert group.encode() not in body
+    known = re.findall(rb'<release-group [^>]*id="([0-9a-f-]{36})"', body)[0].decode()
+    keys = [{"musicbrainz_release_group_id": each} for each in (known, group)]
+    answers, sent = ask_many(line, "release_group", keys, {"/release-group": body})
+    assert sent["query"] == [f"rgid:({known} OR {group})"]
+    assert found_in(answers, "musicbrainz_release_group_id") == [known, Outcome.OVER_BUDGET]
+    assert found_in(answers, "musicbrainz_release_id")[0].count("-") == 4
+
+
+def test_a_recorded_release_group(recorded: Path, ask: Any, told: Any) -> None:
+    ((group, body),) = recorded_bodies(recorded / "musicbrainz", r"data_release-group_([0-9a-f-]{36})")
+    keys = {"musicbrainz_release_group_id": group}
+    found = told(ask(SOURCE, "release_group", keys, {f"/release-group/{group}": body}))
+    assert found.pop("musicbrainz_release_group_id") == group
+    assert found.keys() == {"title", "release_date"}
+
+
 # --- addresses -----------------------------------------------------------------------------------------------------
 
 
