@@ -85,7 +85,7 @@ class _State:
             (id_, s.source, s.field): s.stated_at
             for id_, said in stated.items()
             for s in said
-            if not fleet.may_use(s, now)
+            if not fleet.may_use(s, self.now)
         }
         self.asked = lookups.asked(connection, self.subjects)
         self.away = fleet.away(connection)
