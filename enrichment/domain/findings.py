@@ -39,3 +39,20 @@ class Statement:
     stated_at: datetime
     reason: str = ""
     locked: bool = False
+
+
+ORIGIN = {"listenbrainz": "musicbrainz", "coverartarchive": "musicbrainz"}
+"""Sources that repeat another one's data: neither a second witness nor a second chance."""
+
+
+def origin(source: str) -> str:
+    """Whose data a source has."""
+    return ORIGIN.get(source, source)
+
+
+LEAST_SURE = 0.35
+
+
+def sure_enough(field: str, confidence: float) -> bool:
+    """May this be acted upon? An identifier that is a mere hint must not: what is asked by it would be about another."""
+    return confidence >= LEAST_SURE or not (field.endswith("_id") or field == "isrc")

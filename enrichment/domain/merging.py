@@ -5,6 +5,7 @@
     genres, aliases,      united
     images
     artists, tracklist    one source's list, whole
+    identifiers           as scalars, but left out where nobody is sure: a wrong one spreads
     map                   key by key, as scalars; artwork whole, because its parts describe one picture
 
 The result depends on the statements only, never on their order.
@@ -19,7 +20,7 @@ from datetime import datetime
 from math import prod
 from typing import Any
 
-from enrichment.domain.findings import Statement
+from enrichment.domain.findings import Statement, origin, sure_enough
 from enrichment.domain.music import TEMPO_SLACK, camelot, from_camelot, genre_key, read_key, same_tempo
 from enrichment.domain.subjects import FIELDS, Field, Kind, clean_value
 from enrichment.domain.text import clean, name_key
@@ -27,8 +28,6 @@ from enrichment.domain.text import clean, name_key
 MOST_GENRES = 10
 _LOCKED = "locked by a person"
 
-_ORIGIN = {"listenbrainz": "musicbrainz", "coverartarchive": "musicbrainz"}
-"""Sources that repeat another one's data: their agreement with it is no second witness."""
 _DURATION_SLACK_MS = 3_000
 _WHOLE_MAPS = frozenset({"artwork"})
 
@@ -57,11 +56,13 @@ def merge(kind: Kind, statements: Iterable[Statement]) -> dict[str, Merged]:
     for statement in statements:
         value = _normal(statement.field, clean_value(kind, statement.field, statement.value))
         if value is not None:
-            by_field.setdefault(statement.field, []).append(replace(statement, value=value))
+            as_stated = type(value) is type(statement.value) and value == statement.value
+            kept = statement if as_stated else replace(statement, value=value)
+            by_field.setdefault(statement.field, []).append(kept)
     record = {}
     for name, stated in sorted(by_field.items()):
         merged = _merge_field(FIELDS[kind][name], stated)
-        if merged is not None:
+        if merged is not None and (sure_enough(name, merged.confidence) or merged.reason == _LOCKED):
             record[name] = merged
     return _derived(record, by_field) if kind is Kind.TRACK else record
 
@@ -94,6 +95,8 @@ def _merge_field(field: Field, stated: Sequence[Statement]) -> Merged | None:
 
 def _newest_of_each(stated: Sequence[Statement]) -> list[Statement]:
     """A source's last word, in a fixed order: what it said before, it has taken back."""
+    if len(stated) == 1:
+        return list(stated)
     last: dict[str, Statement] = {}
     for statement in sorted(stated, key=lambda one: (-one.stated_at.timestamp(), *_order(one))):
         last.setdefault(statement.source, statement)
@@ -110,7 +113,7 @@ def _canonical(value: Any) -> str:
 
 
 def _merged(winner: Statement, confidence: float, reason: str, others: Iterable[Statement] = ()) -> Merged:
-    other = tuple(statement for statement in others if not _agree(statement, winner))
+    other = tuple(one for one in others if one is not winner and not _agree(one, winner))
     return Merged(winner.value, winner.source, round(confidence, 3), winner.stated_at, reason, other)
 
 
@@ -119,6 +122,8 @@ def _merged(winner: Statement, confidence: float, reason: str, others: Iterable[
 
 def _best(said: Sequence[Statement]) -> Merged:
     """The value with the strongest support; of those that agree, the most exact and surest statement of it."""
+    if len(said) == 1:
+        return _merged(said[0], said[0].confidence, said[0].reason)
     supports = [_support(statement, said) for statement in said]
     at = min(range(len(said)), key=lambda at: (-round(supports[at], 9), -_precision(said[at]), *_order(said[at])))
     winner = said[at]
@@ -132,13 +137,15 @@ def _support(statement: Statement, said: Sequence[Statement]) -> float:
     sure: dict[str, float] = {}
     for other in said:
         if other is statement or _agree(other, statement):
-            origin = _ORIGIN.get(other.source, other.source)
-            sure[origin] = max(sure.get(origin, 0.0), other.confidence)
-    return sure.popitem()[1] if len(sure) == 1 else 1 - prod(1 - sure[origin] for origin in sorted(sure))
+            first = origin(other.source)
+            sure[first] = max(sure.get(first, 0.0), other.confidence)
+    return sure.popitem()[1] if len(sure) == 1 else 1 - prod(1 - sure[first] for first in sorted(sure))
 
 
 def _agree(a: Statement, b: Statement) -> bool:
     if isinstance(a.value, str) and isinstance(b.value, str):
+        if a.value == b.value:
+            return True
         left, right = clean(a.value).casefold(), clean(b.value).casefold()
         if a.field == "release_date":
             return left.startswith(right) or right.startswith(left)
@@ -175,12 +182,12 @@ def _genres(said: Sequence[Statement]) -> list[Any]:
     weight: dict[str, dict[str, float]] = {}
     spelled: dict[str, str] = {}
     for statement in said:
-        origin = _ORIGIN.get(statement.source, statement.source)
+        first = origin(statement.source)
         for name in statement.value:
             key = genre_key(name) if isinstance(name, str) else ""
             if key:
                 by_origin = weight.setdefault(key, {})
-                by_origin[origin] = max(by_origin.get(origin, 0.0), statement.confidence)
+                by_origin[first] = max(by_origin.get(first, 0.0), statement.confidence)
                 spelled.setdefault(key, clean(name).lower())
     ranked = sorted(weight, key=lambda key: -round(sum(sorted(weight[key].values())), 9))
     return [spelled[key] for key in ranked[:MOST_GENRES]]

@@ -6,7 +6,9 @@ the prefixes `performer.` and `album.`. The cost of a field is the cheapest way 
 
     critical      every useful source at once                              for latency
     default       the first step of the cheapest way to each missing field
-    low_priority  of those steps only the cheapest, then plan again        for calls
+    low_priority  the one step with most fields per call, then plan again   for calls
+
+Which steps are worth their calls at all is the selector's word (domain/selecting.py).
 """
 
 from __future__ import annotations
@@ -17,6 +19,7 @@ from functools import lru_cache
 from math import inf
 
 from enrichment.domain.questions import Question
+from enrichment.domain.selecting import Selector
 from enrichment.domain.subjects import INHERITED, Kind, Lane
 
 PARENTS: dict[Kind, tuple[Kind, ...]] = {
@@ -55,6 +58,11 @@ class Step:
         """Names in the graph."""
         return frozenset(prefixed(self.about, name) for name in self.question.gives)
 
+    @property
+    def is_search(self) -> bool:
+        """Does it look by names?"""
+        return not {"title", "name"}.isdisjoint(self.question.needs)
+
 
 class Steps:
     """Every step there is for a kind of subject, in order of preference within a source."""
@@ -91,8 +99,9 @@ class Situation:
     """What plan() looks at. All names are names in the graph.
 
     known: keys whose values are known, fresh or not. satisfied: fields known and fresh enough for this request.
-    wanted: fields of the subject. open: steps being asked now. spent: steps answered, or failed for this request.
-    unavailable: sources that are stopped or paused for long.
+    wanted: fields of the subject. open: steps being asked now. spent: steps answered, or failed for this request;
+    missed: those of them that found nothing. unavailable: sources that are stopped or paused for long.
+    identified: has any source known it? traits: see domain/selecting.py.
     """
 
     kind: Kind
@@ -103,14 +112,18 @@ class Situation:
     open: frozenset[Step] = frozenset()
     spent: frozenset[Step] = frozenset()
     unavailable: frozenset[str] = frozenset()
+    missed: frozenset[Step] = frozenset()
+    identified: bool = False
+    traits: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """steps: to be asked now. deferred: useful, but only once their source is back."""
+    """steps: to be asked now. deferred: useful, but only once their source is back. unlikely: not worth their calls."""
 
     steps: tuple[Step, ...] = ()
     deferred: tuple[Step, ...] = ()
+    unlikely: tuple[Step, ...] = ()
 
 
 @lru_cache(maxsize=4096)
@@ -123,22 +136,26 @@ def plan(steps: tuple[Step, ...], situation: Situation) -> Plan:
     if not missing:
         return Plan()
     at_hand = tuple(s for s in steps if s not in situation.spent and s.identifies not in situation.known)
-    reachable = tuple(step for step in at_hand if step.source not in situation.unavailable)
-    chosen = _choose(reachable, situation, missing)
-    deferred = _only_there(at_hand, reachable, situation, missing)
-    return Plan(chosen, deferred)
+    selector = Selector(at_hand, situation, _fields_by_name(situation.kind, missing))
+    useful = useful_steps(at_hand, situation, missing)
+    unlikely = useful - selector.worthwhile(useful)
+    likely = tuple(step for step in at_hand if step not in unlikely)
+    reachable = tuple(step for step in likely if step.source not in situation.unavailable)
+    chosen = _choose(reachable, situation, missing, selector)
+    deferred = _only_there(likely, reachable, situation, missing)
+    return Plan(chosen, deferred, _ordered(at_hand, unlikely))
 
 
-def _choose(steps: tuple[Step, ...], situation: Situation, missing: frozenset[str]) -> tuple[Step, ...]:
+def _choose(
+    steps: tuple[Step, ...], situation: Situation, missing: frozenset[str], selector: Selector
+) -> tuple[Step, ...]:
     ways = Ways(steps, situation)
+    useful = useful_steps(steps, situation, missing)
+    if situation.lane is Lane.LOW_PRIORITY:
+        return () if ways.waiting_for(missing) else selector.best_of(useful)
     cheapest = ways.first_steps(missing)
     if situation.lane is Lane.CRITICAL:
-        useful = useful_steps(steps, situation, missing)
         return _ordered(steps, cheapest | _one_per_source(useful, situation))
-    if situation.lane is Lane.LOW_PRIORITY:
-        if ways.waiting_for(missing):
-            return ()
-        return tuple(sorted(cheapest, key=lambda step: (step.question.cost, step.source, step.question.name))[:1])
     return _ordered(steps, cheapest)
 
 
@@ -158,7 +175,7 @@ def _ordered(steps: Sequence[Step], chosen: frozenset[Step]) -> tuple[Step, ...]
 
 
 def useful_steps(steps: Sequence[Step], situation: Situation, missing: frozenset[str]) -> frozenset[Step]:
-    """The one selector: steps that can be asked now and give a missing field, or a key on the way to one."""
+    """Steps that can be asked now and give a missing field, or a key on the way to one."""
     towards = set(_with_parents(situation.kind, missing))
     useful: set[Step] = set()
     while more := {step for step in steps if step not in useful and step.gives & towards}:
@@ -182,8 +199,12 @@ def _one_per_source(useful: frozenset[Step], situation: Situation) -> frozenset[
 
 
 def _preference(step: Step) -> tuple[bool, float]:
-    by_name = bool(step.needs & {"title", "name"})
-    return (by_name, step.question.cost)
+    return (step.is_search, step.question.cost)
+
+
+def _fields_by_name(kind: Kind, fields: Iterable[str]) -> dict[str, str]:
+    """The field that each name in the graph fills: that of the subject itself, or of a parent that it has it from."""
+    return {name: field for field in fields for name in _with_parents(kind, (field,))}
 
 
 def _with_parents(kind: Kind, fields: Iterable[str]) -> Iterable[str]:

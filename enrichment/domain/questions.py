@@ -55,6 +55,10 @@ class Budget:
         return Budget(limits, self.concurrency, day)
 
 
+USUAL_GROUP = 2.0
+"""How many waiting tracks have one artist, on average: half of all artists of a listening log appear once in it."""
+
+
 def _alone(_keys: Keys) -> str:
     return ""
 
@@ -70,6 +74,9 @@ class Question:
     batch: how many lookups fit one call. batch_by: lookups share a call only where this gives the same text
         (the artist's name where one search serves several titles of one artist).
     calls: cost of one full call, in calls; a source whose calls are dear to us (a day quota) says more than 1.
+    reach: of the subjects that exist, the share that it answers with something. reach_of: the same for subjects with a
+        trait (`TRAITS` in domain/selecting.py), where that is another share.
+    yields: the share of its answers that hold a field, where not nearly all do.
     requires: names of the secrets without which it cannot be asked.
     blocking: False where nobody waits for the answer (a picture's download): a subject ends without it.
     """
@@ -83,13 +90,16 @@ class Question:
     batch: int = 1
     batch_by: Callable[[Keys], str] = _alone
     calls: float = 1.0
+    reach: float = 0.9
+    reach_of: Mapping[str, float] = field(default_factory=dict)
+    yields: Mapping[str, float] = field(default_factory=dict)
     requires: tuple[str, ...] = ()
     blocking: bool = True
 
     @property
     def cost(self) -> float:
-        """Calls per lookup in a full batch."""
-        return self.calls / self.batch
+        """Calls per lookup: of a full batch, or of as many as usually have in common what a call is shared by."""
+        return self.calls / (self.batch if self.batch_by is _alone else min(self.batch, USUAL_GROUP))
 
 
 @dataclass(frozen=True, slots=True)

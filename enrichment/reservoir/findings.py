@@ -73,7 +73,7 @@ def of(connection: Connection, subjects: Collection[uuid.UUID]) -> dict[uuid.UUI
     """Everything stated about these subjects."""
     found: dict[uuid.UUID, list[Statement]] = {subject: [] for subject in subjects}
     if subjects:
-        for row in connection.execute(_OF, {"subjects": list(subjects)}):
+        for row in connection.execute(_OF, {"subjects": list(subjects)}).all():
             subject_id, *rest = row
             found[subject_id].append(Statement(*rest))
     return found

@@ -114,7 +114,7 @@ def asked(connection: Connection, subjects: Collection[uuid.UUID]) -> dict[uuid.
     """All questions ever asked about these subjects, the newest of each."""
     found: dict[uuid.UUID, list[Asked]] = {subject: [] for subject in subjects}
     if subjects:
-        for row in connection.execute(_ASKED, {"subjects": list(subjects)}):
+        for row in connection.execute(_ASKED, {"subjects": list(subjects)}).all():
             subject_id, *rest = row
             found[subject_id].append(Asked(*rest))
     return found
@@ -195,25 +195,31 @@ def release_full(connection: Connection, source: str, sizes: Mapping[str, int], 
     connection.execute(_FULL, {"source": source, "sizes": json.dumps(dict(sizes)), "look": look})
 
 
-def release_idle(connection: Connection, source: str, away: Collection[str]) -> None:
+def release_idle(connection: Connection, source: str, away: Collection[str]) -> bool:
     """Once nothing else is claimed or claimable no batch will become fuller: all may be claimed.
 
-    away: sources that are paused; what waits for them does not count.
+    away: sources that are paused; what waits for them does not count. Returns whether there were any.
     """
-    connection.execute(_IDLE, {"source": source, "away": list(away)})
+    return bool(connection.execute(_IDLE, {"source": source, "away": list(away)}).rowcount)
 
 
-_WAITING = text("""
-SELECT question, count(*) AS rows FROM (
-    SELECT question, batch_key FROM lookups WHERE source = :source AND state = 'waiting' LIMIT :most
-) waiting GROUP BY question, batch_key
+_LINE = text("""
+SELECT state, question, count(*) AS rows FROM (
+    (SELECT state, question, batch_key FROM lookups WHERE source = :source AND state = 'waiting' LIMIT :most)
+    UNION ALL
+    (SELECT state, question, batch_key FROM lookups WHERE source = :source AND state = 'gathering' LIMIT :most)
+) line GROUP BY state, question, batch_key
 """)
 
 
-def calls_waiting(connection: Connection, source: str, sizes: Mapping[str, int], most: int) -> int:
-    """How many calls the lookups that could be claimed now would take; at most `most` lookups are looked at."""
-    rows = connection.execute(_WAITING, {"source": source, "most": most})
-    return sum(-(-row.rows // sizes.get(row.question, 1)) for row in rows)
+def calls_waiting(connection: Connection, source: str, sizes: Mapping[str, int], most: int) -> tuple[int, bool]:
+    """How many calls the lookups that could be claimed now would take, and whether a gathering batch is full.
+
+    Of either at most `most` lookups are looked at.
+    """
+    rows = connection.execute(_LINE, {"source": source, "most": most}).all()
+    calls = sum(-(-row.rows // sizes.get(row.question, 1)) for row in rows if row.state == "waiting")
+    return calls, any(row.rows >= sizes.get(row.question, 1) for row in rows if row.state == "gathering")
 
 
 _DEFER = text("""

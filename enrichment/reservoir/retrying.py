@@ -13,7 +13,7 @@ from sqlalchemy.exc import DBAPIError, OperationalError
 T = TypeVar("T")
 
 PATIENCE_SECONDS = 30.0
-_DEADLOCK, _SERIALIZATION = "40P01", "40001"
+_DEADLOCK, _SERIALIZATION, _LOCK_TIMEOUT = "40P01", "40001", "55P03"
 
 log = structlog.get_logger()
 
@@ -26,7 +26,8 @@ def in_transaction(
     sleep: Callable[[float], object] = time.sleep,
     monotonic: Callable[[], float] = time.monotonic,
 ) -> T:
-    """The work, committed. Begun anew where the database was away, for as long as `patience` seconds.
+    """The work, committed. Begun anew where the database was away or others were in the way, for as long as
+    `patience` seconds.
 
     The work must be harmless to do twice: the answer to a COMMIT may be lost after it took effect. Raises the last
     sqlalchemy.exc.DBAPIError.
@@ -49,6 +50,6 @@ def _passes(error: DBAPIError) -> bool:
     state = getattr(error.orig, "sqlstate", None)
     return (
         error.connection_invalidated
-        or state in (_DEADLOCK, _SERIALIZATION)
+        or state in (_DEADLOCK, _SERIALIZATION, _LOCK_TIMEOUT)
         or (isinstance(error, OperationalError) and (state is None or state.startswith(("08", "57", "53"))))
     )

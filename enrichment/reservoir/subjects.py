@@ -10,10 +10,10 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, bindparam, select, text, update
+from sqlalchemy import Connection, bindparam, text, update
 
 from enrichment.domain.subjects import FIELDS, Kind, Status
-from models import TABLES, Album, Track, column_of
+from models import TABLES, column_of
 
 CRITICAL = 10
 
@@ -74,42 +74,49 @@ def lock_names(connection: Connection, names: Iterable[str]) -> None:
         connection.execute(_ADVISORY, {"names": numbers})
 
 
-_PARENTS = {
-    Kind.ALBUM: select(Album.performer_id),
-    Kind.TRACK: select(Track.performer_id, Track.album_id),
-}
+_PARENTS = text("""
+SELECT t.performer_id, t.album_id, a.performer_id AS of_album
+FROM tracks t LEFT JOIN albums a ON a.id = t.album_id WHERE t.id = ANY(:tracks)
+UNION ALL SELECT performer_id, NULL, NULL FROM albums WHERE id = ANY(:albums)
+""")
 
 
 def lock(connection: Connection, refs: Iterable[Ref]) -> list[Subject]:
     """Locks these subjects and their parents, in the order of all, and reads them. Missing ones are left out."""
     wanted = set(refs)
-    while True:
-        parents = _parents_of(connection, wanted)
-        if parents <= wanted:
-            return _locked(connection, wanted)
-        wanted |= parents
+    wanted |= _parents_of(connection, wanted)
+    subjects = _locked(connection, wanted)
+    # Read before locking, since locks go from parents to children: a link may have been made in between.
+    linked = {Ref(kind, id_) for subject in subjects for kind, id_ in subject.parents.items()}
+    return subjects if linked <= wanted else lock(connection, wanted | linked)
 
 
 def _parents_of(connection: Connection, refs: set[Ref]) -> set[Ref]:
-    """Read before locking, since locks go from parents to children; who sets a parent holds both."""
+    ids = {kind: [ref.id for ref in refs if ref.kind is kind] for kind in (Kind.TRACK, Kind.ALBUM)}
     found: set[Ref] = set()
-    for kind in (Kind.TRACK, Kind.ALBUM):
-        ids = [ref.id for ref in refs if ref.kind is kind]
-        if not ids:
-            continue
-        for row in connection.execute(_PARENTS[kind].where(TABLES[kind].id.in_(ids))):
-            found |= {Ref(parent, id_) for parent, id_ in zip((Kind.PERFORMER, Kind.ALBUM), row, strict=False) if id_}
+    if any(ids.values()):
+        for row in connection.execute(_PARENTS, {"tracks": ids[Kind.TRACK], "albums": ids[Kind.ALBUM]}).all():
+            found |= {Ref(Kind.PERFORMER, id_) for id_ in (row.performer_id, row.of_album) if id_}
+            found |= {Ref(Kind.ALBUM, row.album_id)} if row.album_id else set()
     return found
+
+
+_LOCK = {
+    # NO KEY UPDATE: creating a track takes a share of its performer's and album's key before its locks.
+    kind: text(f"""
+SELECT {", ".join(table.__table__.columns.keys())} FROM {table.__tablename__}
+WHERE id = ANY(:ids) ORDER BY id FOR NO KEY UPDATE
+""")  # noqa: S608 - names of our own columns
+    for kind, table in TABLES.items()
+}
 
 
 def _locked(connection: Connection, refs: set[Ref]) -> list[Subject]:
     subjects: list[Subject] = []
-    for kind, table in TABLES.items():
+    for kind, query in _LOCK.items():
         ids = sorted(ref.id for ref in refs if ref.kind is kind)
         if ids:
-            # NO KEY UPDATE: creating a track takes a share of its performer's and album's key before its locks.
-            query = select(table.__table__).where(table.id.in_(ids)).order_by(table.id).with_for_update(key_share=True)
-            subjects += [_subject(kind, row) for row in connection.execute(query).mappings()]
+            subjects += [_subject(kind, row) for row in connection.execute(query, {"ids": ids}).mappings().all()]
     refresh_standings(connection, subjects)
     return subjects
 
@@ -138,7 +145,7 @@ FROM enrichment_status WHERE subject_id = ANY(:ids)
 def refresh_standings(connection: Connection, subjects: Sequence[Subject]) -> None:
     """Reads how these subjects stand."""
     by_ref = {subject.ref: subject for subject in subjects}
-    for row in connection.execute(_STANDINGS, {"ids": [ref.id for ref in by_ref]}):
+    for row in connection.execute(_STANDINGS, {"ids": [ref.id for ref in by_ref]}).all():
         subject = by_ref.get(Ref(Kind(row.kind), row.subject_id))
         if subject is not None:
             subject.standing = Standing(
@@ -407,11 +414,12 @@ def take_replans(connection: Connection, refs: Iterable[Ref]) -> list[Ref]:
     return [Ref(Kind(row.kind), row.subject_id) for row in rows]
 
 
-_PENDING = text("SELECT subject_id FROM replans WHERE subject_id = ANY(:ids)")
+_PENDING = text("""
+SELECT clock_timestamp() AS now, ARRAY(SELECT subject_id FROM replans WHERE subject_id = ANY(:ids)) AS pending
+""")
 
 
-def replans_pending(connection: Connection, ids: Collection[uuid.UUID]) -> set[uuid.UUID]:
-    """Those of the subjects that are still to be planned again."""
-    if not ids:
-        return set()
-    return set(connection.execute(_PENDING, {"ids": list(ids)}).scalars())
+def now_and_replans(connection: Connection, ids: Collection[uuid.UUID]) -> tuple[datetime, set[uuid.UUID]]:
+    """The database's time, and those of the subjects that are still to be planned again."""
+    row = connection.execute(_PENDING, {"ids": list(ids)}).one()
+    return row.now, set(row.pending)

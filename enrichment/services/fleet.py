@@ -5,13 +5,14 @@ from __future__ import annotations
 import random
 import time
 from collections.abc import Callable, Mapping
+from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from math import inf
 from typing import Any
 
 import structlog
-from sqlalchemy import Engine
+from sqlalchemy import Connection, Engine
 
 from enrichment.domain.findings import Statement
 from enrichment.domain.freshness import may_use
@@ -120,18 +121,22 @@ class Fleet:
         """How long a low_priority batch gathers."""
         return GATHER_SECONDS / self.speed
 
-    def away(self) -> frozenset[str]:
-        """Sources that are stopped, or paused for long; known to within two seconds."""
-        return frozenset(s.source for s in self.standings().values() if s.stopped or s.paused_for > LONG_PAUSE)
+    def away(self, connection: Connection) -> frozenset[str]:
+        """Sources that are stopped, or paused for long; known to within two seconds.
 
-    def standings(self) -> Mapping[str, SourceStanding]:
+        connection: that of the transaction under way: who takes a second one may wait for ever where all are taken.
+        """
+        standings = self.standings(connection).values()
+        return frozenset(s.source for s in standings if s.stopped or s.paused_for > LONG_PAUSE)
+
+    def standings(self, connection: Connection | None = None) -> Mapping[str, SourceStanding]:
         """How every source stands, known to within two seconds; from then on each is as its probe has found it."""
-        found: Mapping[str, SourceStanding] = self.remembered("standings", self._read_standings)
+        found: Mapping[str, SourceStanding] = self.remembered("standings", lambda: self._read_standings(connection))
         return found
 
-    def _read_standings(self) -> Mapping[str, SourceStanding]:
-        with self.engine.connect() as connection:
-            standings = fleet_rows.standings(connection)
+    def _read_standings(self, connection: Connection | None) -> Mapping[str, SourceStanding]:
+        with nullcontext(connection) if connection is not None else self.engine.connect() as connected:
+            standings = fleet_rows.standings(connected)
         for source in self.sources.keys() & standings.keys():
             self._adopt(source, standings[source].found)
         return standings
@@ -151,6 +156,15 @@ class Fleet:
         if kept is None or self.monotonic() - kept[0] > seconds:
             kept = self._kept[name] = (self.monotonic(), read())
         return kept[1]
+
+    def kept(self, name: str, seconds: float) -> Any:
+        """What was kept under this name within so many seconds, else None."""
+        moment, value = self._kept.get(name, (0.0, None))
+        return value if self.monotonic() - moment <= seconds else None
+
+    def keep(self, name: str, value: Any) -> None:
+        """For `kept`."""
+        self._kept[name] = (self.monotonic(), value)
 
     def forget(self) -> None:
         """Read everything anew: a source has been stopped or resumed."""

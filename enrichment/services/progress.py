@@ -13,11 +13,12 @@ from typing import Any
 
 from sqlalchemy import Connection, text
 
-from enrichment.domain.findings import Statement
+from enrichment.domain.findings import Statement, sure_enough
 from enrichment.domain.freshness import is_fresh, recheck_at, satisfies
 from enrichment.domain.merging import merge, plain
 from enrichment.domain.outcomes import ANSWERED, Outcome
 from enrichment.domain.planning import Plan, Situation, Step, plan, prefixed, strategy_of, wanted_known
+from enrichment.domain.selecting import traits_of
 from enrichment.domain.subjects import INHERITED, WANTED, Kind, Status, lane_of
 from enrichment.reservoir import findings, lookups
 from enrichment.reservoir import subjects as rows
@@ -51,22 +52,20 @@ class Advanced:
     critical: bool = False
 
 
-def advance(
-    fleet: Fleet, connection: Connection, subjects: Sequence[Subject], focus: Iterable[Ref], now: datetime
-) -> Advanced:
+def advance(fleet: Fleet, connection: Connection, subjects: Sequence[Subject], focus: Iterable[Ref]) -> Advanced:
     """Brings the subjects of `focus` as far as what is known allows.
 
     subjects: locked, the parents of all tracks in focus among them.
     """
-    state = _State(fleet, connection, subjects, now)
+    state = _State(fleet, connection, subjects)
     wanted = set(focus)
     changed = [subject for subject in subjects if _remerge(state, subject)]
-    rows.write(connection, changed, now)
+    rows.write(connection, changed, state.now)
     outcomes = [_plan(state, subject) for subject in subjects if subject.ref in wanted]
     new = [lookup for outcome in outcomes for lookup in outcome.lookups]
     new += [picture for subject in subjects for picture in _pictures(state, subject, wanted)]
     sources = lookups.insert(connection, new, fleet.gather_seconds)
-    rows.write_statuses(connection, [outcome.status for outcome in outcomes if outcome.status], now)
+    rows.write_statuses(connection, [outcome.status for outcome in outcomes if outcome.status], state.now)
     parents = {s.ref.id for s in subjects if s.ref.kind is not Kind.TRACK and (s in changed or s.ref in wanted)}
     critical = rows.record_dependants(connection, parents, [ref.id for ref in wanted])
     return Advanced(frozenset(sources), critical)
@@ -75,22 +74,21 @@ def advance(
 class _State:
     """What advance() looks at, read once."""
 
-    def __init__(self, fleet: Fleet, connection: Connection, subjects: Sequence[Subject], now: datetime) -> None:
+    def __init__(self, fleet: Fleet, connection: Connection, subjects: Sequence[Subject]) -> None:
         self.fleet = fleet
-        self.now = now
         self.subjects = {subject.ref.id: subject for subject in subjects}
+        self.now, self.replans = rows.now_and_replans(connection, self.subjects)
         stated = findings.of(connection, self.subjects)
-        self.statements = {id_: [s for s in said if fleet.may_use(s, now)] for id_, said in stated.items()}
+        self.statements = {id_: [s for s in said if fleet.may_use(s, self.now)] for id_, said in stated.items()}
         self.silent = frozenset(id_ for id_, said in stated.items() if not said)
         self.lapsed = {
             (id_, s.source, s.field): s.stated_at
             for id_, said in stated.items()
             for s in said
-            if not fleet.may_use(s, now)
+            if not fleet.may_use(s, self.now)
         }
         self.asked = lookups.asked(connection, self.subjects)
-        self.replans = rows.replans_pending(connection, self.subjects)
-        self.away = fleet.away()
+        self.away = fleet.away(connection)
 
     def parent(self, subject: Subject, kind: Kind) -> Subject | None:
         parent = subject.parents.get(kind)
@@ -106,7 +104,7 @@ class _State:
     def _does(self, statement: Statement, forced_at: datetime | None) -> bool:
         if statement.locked:
             return True
-        if not satisfies(statement.stated_at, forced_at):
+        if not satisfies(statement.stated_at, forced_at) or not sure_enough(statement.field, statement.confidence):
             return False
         source = self.fleet.sources.get(statement.source)
         return source is None or is_fresh(statement, source.freshness.days_of(statement.field), self.now)
@@ -184,7 +182,7 @@ class _View:
     @cached_property
     def situation(self) -> Situation:
         lane = strategy_of(lane_of(self.standing.priority), background=self.standing.refreshing)
-        opened, spent = set(), set()
+        opened, spent, missed = set(), set(), set()
         for about, there in self.around.items():
             for asked in self.state.asked[there.ref.id]:
                 step = self.state.fleet.steps.named(self.kind, asked.source, asked.question, about)
@@ -194,6 +192,8 @@ class _View:
                     opened.add(step)
                 elif self._is_spent(step, asked):
                     spent.add(step)
+                    if asked.outcome == Outcome.NOTHING_FOUND:
+                        missed.add(step)
         return Situation(
             self.kind,
             lane,
@@ -203,6 +203,9 @@ class _View:
             frozenset(opened),
             frozenset(spent),
             self.state.away,
+            frozenset(missed),
+            any(stated.source != PRODUCER for stated in self.state.statements[self.subject.ref.id]),
+            traits_of(self.known),
         )
 
     def _is_spent(self, step: Step, asked: Asked) -> bool:

@@ -18,6 +18,8 @@ SLACK_SECONDS = 1.0
 """What a fetch message spends on its way and in the database, amply."""
 SHARE_OF_THREADS = 0.75
 LARGEST_UNLIMITED = 16
+LINE_SECONDS, LONG_LINE = 0.2, 2
+"""A line of more than so many windows lasts for longer than so many seconds."""
 
 log = structlog.get_logger()
 
@@ -38,21 +40,31 @@ def refill(fleet: Fleet, source: str, *, critical: bool = False) -> int:
     """
     if fleet.send_fetch is None or source not in fleet.sources:
         return 0
-    sizes = fleet.sizes(source)
     room = windows(fleet)[source] + (1 if critical else 0)
-    look = min(2000, room * max(sizes.values(), default=1))
-    with fleet.engine.begin() as connection:
-        lookups.release_full(connection, source, sizes)
-        calls = lookups.calls_waiting(connection, source, sizes, look)
-        if not calls:
-            lookups.release_idle(connection, source, fleet.away())
-            calls = lookups.calls_waiting(connection, source, sizes, look)
+    calls = _calls_waiting(fleet, source, room)
     if not calls and not probing.is_due(fleet, source):
         return 0
     tickets = fleet.limiter.admit(source, room, [uuid.uuid4().hex for _ in range(min(max(1, calls), room))])
     for ticket in tickets:
         fleet.send_fetch(source, ticket)
     return len(tickets)
+
+
+def _calls_waiting(fleet: Fleet, source: str, room: int) -> int:
+    """How many calls wait, as far as that matters for this much room. A long line is not counted again at once."""
+    known: int | None = fleet.kept(f"line of {source}", LINE_SECONDS)
+    if known is not None and known > LONG_LINE * room:
+        return known
+    sizes = fleet.sizes(source)
+    look = min(4000, (LONG_LINE + 1) * room * max(sizes.values(), default=1))
+    with fleet.engine.begin() as connection:
+        calls, full = lookups.calls_waiting(connection, source, sizes, look)
+        if full:
+            lookups.release_full(connection, source, sizes)
+        if full or (not calls and lookups.release_idle(connection, source, fleet.away(connection))):
+            calls, _ = lookups.calls_waiting(connection, source, sizes, look)
+    fleet.keep(f"line of {source}", calls)
+    return calls
 
 
 def windows(fleet: Fleet) -> dict[str, int]:

@@ -7,7 +7,7 @@ from sqlalchemy import Connection
 from enrichment.reservoir import subjects as rows
 from enrichment.reservoir.retrying import in_transaction
 from enrichment.services.fleet import Fleet
-from enrichment.services.progress import advance, database_now
+from enrichment.services.progress import advance
 from enrichment.services.refill import refill_all
 
 CHUNK = 200
@@ -22,7 +22,7 @@ def replan(fleet: Fleet, most: int = CHUNK, lowest: int = 1) -> int:
             return 0, frozenset()
         subjects = rows.lock(connection, urgent)
         refs = rows.take_replans(connection, urgent)
-        advanced = advance(fleet, connection, subjects, refs, database_now(connection))
+        advanced = advance(fleet, connection, subjects, refs)
         return len(urgent), advanced.sources
 
     count, sources = in_transaction(fleet.engine, work)

@@ -107,7 +107,7 @@ def sight(fleet: Fleet) -> dict[str, Sighting]:
             now = fleet.limiter.now(source)
             sizes = fleet.sizes(source)
             most = min(LOOK_ROWS, (now.in_call + 1) * max(sizes.values(), default=1))
-            waiting = lookups.calls_waiting(connection, source, sizes, most)
+            waiting, _ = lookups.calls_waiting(connection, source, sizes, most)
             seen[source] = Sighting(waiting, now.in_call, now.in_flight, now.turns, now.paused_for, now.reason)
     return seen
 

@@ -24,7 +24,7 @@ from enrichment.reservoir.retrying import in_transaction
 from enrichment.reservoir.settling import Move, Settlement
 from enrichment.reservoir.subjects import Ref, Subject
 from enrichment.services.fleet import Fleet
-from enrichment.services.progress import Advanced, advance, database_now
+from enrichment.services.progress import Advanced, advance
 from enrichment.wire.wire import Result
 
 KILLER_DEATHS = 3
@@ -50,12 +50,11 @@ def _settle(fleet: Fleet, connection: Connection, answered: Sequence[Answered], 
     subjects = rows.lock(connection, refs)
     applied = settling.apply(connection, [each.settlement for each in answered], fleet.worker.id)
     settling.write_dead_letters(connection, [each.settlement for each in answered], applied)
-    now = database_now(connection)
     kept = [each for each in answered if each.settlement.claim.id in applied and each.findings]
     subjects = _meet_albums(connection, subjects, kept)
     stated = _statements(subjects, kept, said_at)
-    findings.keep(connection, [new for new in stated if fleet.may_use(new.statement, now)])
-    return advance(fleet, connection, subjects, refs, now)
+    findings.keep(connection, [new for new in stated if fleet.may_use(new.statement, new.statement.stated_at)])
+    return advance(fleet, connection, subjects, refs)
 
 
 def outcomes(fleet: Fleet, claims: Sequence[Claim], result: Result) -> Iterable[Answered]:

@@ -69,7 +69,7 @@ def _submit(fleet: Fleet, connection: Connection, requests: Sequence[Request]) -
     forced = {ref for ref, request in taken if request.force_refresh}
     lookups.force(connection, [id_ for subject in subjects if subject.ref in forced for id_ in subject.family], now)
     rows.refresh_standings(connection, subjects)
-    advanced = advance(fleet, connection, subjects, [ref for ref, _ in taken], now)
+    advanced = advance(fleet, connection, subjects, [ref for ref, _ in taken])
     accepted = [
         Accepted(ref) if ref else Accepted(None, _unknown(request)) for ref, request in zip(refs, requests, strict=True)
     ]

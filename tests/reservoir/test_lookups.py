@@ -105,7 +105,7 @@ class TestGathering:
         reservoir.put(5, "one")
         reservoir.put(5, "one")
         reservoir.put(2, "many")
-        assert reservoir.do(lambda c: lookups.calls_waiting(c, "s", SIZES, 100)) == 5
+        assert reservoir.do(lambda c: lookups.calls_waiting(c, "s", SIZES, 100)) == (5, False)
 
 
 class TestDue:

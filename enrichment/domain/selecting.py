@@ -1,0 +1,117 @@
+"""The one selector: which of the questions that could be asked are worth their calls.
+
+A step's chance is the share of subjects that its source is known to answer about, less what others' silence tells: who
+is found by nobody probably does not exist, and a source that had nothing by one key rarely has it by another. Its gain
+is the number of missing fields it can be expected to bring, directly or as the key of a cheap next question.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from math import inf, prod
+from typing import TYPE_CHECKING, Any
+
+from enrichment.domain.findings import origin
+from enrichment.domain.subjects import Lane
+
+if TYPE_CHECKING:
+    from enrichment.domain.planning import Situation, Step
+
+EXISTS = 0.95
+"""Share of what producers hand in that exists at all; the rest are typing errors, private files and talk."""
+SAME_DATA = 0.08
+"""What is left of a chance after another question had nothing on the same data."""
+NEXT_SHARE = 0.7
+"""What a gain is worth that needs another question."""
+LONGEST_CHAIN = 4
+NEXT_COST = {Lane.LOW_PRIORITY: 0.2}
+"""The most calls that a next question may cost for its answers to be counted as a gain of this one."""
+LEAST_WORTH = {Lane.DEFAULT: 0.1, Lane.LOW_PRIORITY: 0.6}
+"""Expected fields per call below which a question is not asked."""
+MAINSTREAM, OBSCURE = 60, 20
+"""Popularity from which on, and below which, a subject has the trait of this name."""
+
+TRAITS = ("mainstream", "obscure", "recent")
+"""What a question's `reach_of` may name. recent: released in 2022 or later."""
+
+
+class Selector:
+    """What is worth asking in one situation."""
+
+    def __init__(self, steps: Sequence[Step], situation: Situation, missing: Mapping[str, str]) -> None:
+        """steps: that are left, askable now or later. missing: by name in the graph, the field that it fills."""
+        self._situation = situation
+        self._missing = missing
+        self._silent = {(origin(step.source), step.about) for step in situation.missed}
+        self._exists = _exists(situation)
+        most = NEXT_COST.get(situation.lane, inf)
+        self._next = [
+            (unknown, step, NEXT_SHARE * self.chance(step))
+            for step in steps
+            if (unknown := step.needs - situation.known) and step.question.cost <= most
+        ]
+
+    def chance(self, step: Step) -> float:
+        """How likely the step is answered with something."""
+        question = step.question
+        by_trait = [question.reach_of[trait] for trait in self._situation.traits if trait in question.reach_of]
+        chance = max(by_trait) if by_trait else question.reach
+        if (origin(step.source), step.about) in self._silent:
+            chance *= SAME_DATA
+        return chance * self._exists if step.is_search else chance
+
+    def gain(self, step: Step) -> float:
+        """Missing fields that the step is expected to bring, by itself or through the questions that it opens."""
+        likely = dict.fromkeys(step.gives, 1.0)
+        fields: dict[str, float] = {}
+        self._add(fields, step, 1.0)
+        for _ in range(LONGEST_CHAIN):
+            opened = [each for each in self._next if each[0] <= likely.keys()]
+            before = len(likely)
+            for unknown, following, share in opened:
+                chance = share * min(likely[need] for need in unknown)
+                self._add(fields, following, chance)
+                for name in following.gives:
+                    likely.setdefault(name, chance)
+            if len(likely) == before:
+                break
+        return self.chance(step) * sum(fields.values())
+
+    def _add(self, fields: dict[str, float], step: Step, likely: float) -> None:
+        """The missing fields that the step gives, each with the chance that this step or one before brings it."""
+        for name in step.gives & self._missing.keys():
+            field = self._missing[name]
+            share = likely * step.question.yields.get(name.rpartition(".")[2], 1.0)
+            fields[field] = max(fields.get(field, 0.0), share)
+
+    def worth(self, step: Step) -> float:
+        """Expected fields per call."""
+        return self.gain(step) / step.question.cost
+
+    def worthwhile(self, steps: Iterable[Step]) -> frozenset[Step]:
+        """Those that are worth their calls on this lane."""
+        least = LEAST_WORTH.get(self._situation.lane, 0.0)
+        return frozenset(step for step in steps if self.worth(step) >= least)
+
+    def best_of(self, steps: Iterable[Step]) -> tuple[Step, ...]:
+        """The one that brings most per call; none of none."""
+        ranked = sorted(steps, key=lambda step: (-self.worth(step), step.source, step.question.name))
+        return tuple(ranked[:1])
+
+
+def traits_of(known: Mapping[str, Any]) -> frozenset[str]:
+    """What is known of a subject (names in the graph) that tells who is likely to know it."""
+    popularity = known.get("popularity", known.get("performer.popularity"))
+    found = {"recent"} if str(known.get("release_date", ""))[:4] >= "2022" else set()
+    if isinstance(popularity, int | float):
+        found |= {"mainstream"} if popularity >= MAINSTREAM else {"obscure"} if popularity < OBSCURE else set()
+    return frozenset(found)
+
+
+def _exists(situation: Situation) -> float:
+    """The chance that there is such a subject at all, by Bayes: who has answered, and who had nothing."""
+    if situation.identified:
+        return 1.0
+    silent = {origin(step.source): step.question.reach for step in situation.missed if step.is_search}
+    unseen = EXISTS * prod(1 - reach for reach in silent.values())
+    return unseen / (unseen + 1 - EXISTS)
