@@ -11,6 +11,7 @@ from typing import Any
 from kombu import Exchange, Queue
 
 from enrichment.domain.subjects import PRIORITIES, Lane, lane_of
+from enrichment.settings import load
 
 broker_url = os.environ.get("LINERNOTES_BROKER_URL", "redis://127.0.0.1:6379/0")
 if broker_url.startswith(("redis://", "rediss://")):
@@ -73,6 +74,7 @@ broker_transport_options: dict[str, Any] = {
     "socket_connect_timeout": 5,
     "socket_keepalive": True,
     "health_check_interval": 10,
+    "journal": load().journal,
 }
 if not broker_url.startswith(("redis://", "rediss://")):
     broker_transport_options = {}

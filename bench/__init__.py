@@ -1,1 +1,1 @@
-"""Benchmarks: what was promised about speed, measured. `python -m bench.NAME`."""
+"""Benchmarks: what was promised, measured. `linernotes bench NAME`, or `python -m bench.NAME`; see `bench.report`."""

@@ -4,7 +4,7 @@ On servers of its own, against simulated upstreams without limits, with all keys
 
     fleet        the tracks at low_priority, from nothing
     again        the same tracks asked again
-    artist       up to 200 tracks of one artist
+    artist       up to 200 tracks of one artist, then the artist
     everything   a sample of the tracks at critical priority: every source is asked everything useful
     people       the sample's performers, which the keyless fleet is compared by
     keyless      the sample and its performers without any key or account
@@ -18,12 +18,13 @@ else of the catalogue. Every phase but `again` and `people` begins with nothing 
 from __future__ import annotations
 
 import argparse
-import random
 import sys
+import time
 from collections import Counter, defaultdict
 from collections.abc import Collection, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +34,7 @@ from sqlalchemy import text
 from bench.driving import Driven, driven
 from bench.naive import Naive
 from bench.report import Check, Grid, Report, at_least, at_most, note, start
+from bench.workload import Track, Workload, choose, track_of
 from enrichment.bootstrap import make_sources
 from enrichment.domain.subjects import WANTED, Kind
 from enrichment.embedded import Servers, temporary_servers
@@ -40,15 +42,14 @@ from enrichment.reservoir.subjects import Ref
 from enrichment.services import report
 from enrichment.services.requests import PerformerRequest, TrackRequest, read
 from enrichment.settings import load
-from simulator import catalogue, names
 from simulator.server import running
 from simulator.truth import Recording, World
 
 PHASES = ("fleet", "again", "artist", "everything", "people", "keyless", "naive")
 LOW, CRITICAL = 2, 10
-ARTIST_TRACKS = 200
 PICTURES = "artwork"
 CHUNK = 500
+FIRST_SHOWN = 6
 
 CALLS_PER_TRACK, AGAIN_PER_TRACK, POINTS, KEYLESS_POINTS = 0.40, 0.005, 2.0, 10.0
 SHARES = {"spotify_id": 0.85, "isrc": 0.65, "audio_features": 0.65, "artwork": 0.90}
@@ -60,64 +61,6 @@ KEYLESS = {
 """What still comes without any key or account."""
 
 Fields = Mapping[str, Any]
-Track = tuple[str, str]
-"""Artist and title, as the log has them."""
-
-
-# --- the tracks -----------------------------------------------------------------------------------------------------
-
-
-@dataclass(slots=True)
-class Given:
-    """The tracks to ask for, and the truth about them. sample: those of the phases that take long."""
-
-    rows: list[dict[str, Any]]
-    sample: list[dict[str, Any]]
-    artist: list[dict[str, Any]]
-    truth: Mapping[Track, Recording | None]
-
-    @property
-    def existing(self) -> set[Track]:
-        """Tracks that any upstream can know."""
-        return {track for track, recording in self.truth.items() if recording is not None}
-
-
-def key_of(row: Mapping[str, Any]) -> Track:
-    """What names a track here."""
-    return row["artist"], row["title"]
-
-
-def choose(options: argparse.Namespace) -> Given:
-    """The tracks. The world is built once more for it: the simulator's is in a process of its own."""
-    known = _of_log(options.listens) if options.listens else catalogue.small_requests()
-    known = list({key_of(row): row for row in known}.values())
-    rows = random.Random(options.seed).sample(known, min(options.rows or len(known), len(known)))
-    artist = _of_one_artist(known)
-    world = World.build(options.catalogue, options.listens)
-    truth = {key_of(row): _recording(world, *key_of(row)) for row in (*rows, *artist)}
-    return Given(rows, rows[: options.sample], artist, truth)
-
-
-def _of_log(listens: Path) -> list[dict[str, Any]]:
-    return [
-        {"artist": artist, "title": title} | ({"album": album} if album.strip() else {})
-        for artist, title, album, _ in catalogue.listens(listens)
-    ]
-
-
-def _of_one_artist(rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
-    (most, _), *_ = Counter(row["artist"] for row in rows).most_common(1)
-    return [row for row in rows if row["artist"] == most][:ARTIST_TRACKS]
-
-
-def _recording(world: World, artist: str, title: str) -> Recording | None:
-    read_title = names.read_title(title)
-    version = names.squash(read_title.version) if read_title.version else ""
-    for name in (names.read_artist(artist)[0], artist.split(", ")[0]):
-        found = world.recordings.get(f"{names.squash(name)}|{names.squash(read_title.base)}|{version}")
-        if found is not None:
-            return found
-    return None
 
 
 # --- what a phase comes to ------------------------------------------------------------------------------------------
@@ -125,11 +68,17 @@ def _recording(world: World, artist: str, title: str) -> Recording | None:
 
 @dataclass(slots=True)
 class Phase:
-    """What was asked and found. calls, pictures: by source and in all. questions: source, question, kind and figures."""
+    """What was asked and found.
+
+    calls: by source. found: what is known of each subject at the end. seconds: until nothing was open. pictures:
+    downloads of them, which are no calls here. questions: as `_questions` has them. missed: questions that could not be
+    asked, by source.
+    """
 
     subjects: int
     calls: dict[str, int]
     found: Mapping[Any, Fields]
+    seconds: float = 0.0
     pictures: int = 0
     questions: list[dict[str, Any]] = field(default_factory=list)
     statuses: Mapping[str, int] = field(default_factory=dict)
@@ -144,7 +93,7 @@ class Phase:
         """The share of subjects, of all or of these, that have a field."""
         chosen = [self.found[key] for key in (self.found if keys is None else keys) if key in self.found]
         known = Counter(name for values in chosen for name in _with_artwork(values))
-        total = len(self.found) if keys is None else len(keys)
+        total = self.subjects if keys is None else len(keys)
         return {name: round(count / total, 4) for name, count in sorted(known.items())}
 
     def figures(self) -> dict[str, Any]:
@@ -154,6 +103,7 @@ class Phase:
             "calls": sum(self.calls.values()),
             "calls_per_subject": self.per_subject,
             "picture_downloads": self.pictures,
+            "seconds": round(self.seconds, 1),
             "calls_by_source": self.calls,
             "coverage": self.coverage(),
         }
@@ -190,14 +140,15 @@ class Lab:
         return Counter({name: seen["requests"] for name, seen in reply.json()["sources"].items() if seen["requests"]})
 
     def enrich(self, at_work: Driven, asked: Mapping[Any, TrackRequest | PerformerRequest]) -> Phase:
-        """Hands these requests in, waits for their end, and sums up. asked: by what names them in the phase's figures."""
-        before, since = self.calls(), report.database_moment(at_work.fleet)
+        """Hands these requests in, waits for their end, and sums up. asked: by what tells them from each other."""
+        began, before, since = time.monotonic(), self.calls(), report.database_moment(at_work.fleet)
         accepted = at_work.submit(list(asked.values()))
         made = self.calls() - before
         refs = {key: done.ref for key, done in zip(asked, accepted, strict=True) if done.ref is not None}
         found = _found(at_work, refs)
         return Phase(
             subjects=len(asked),
+            seconds=time.monotonic() - began,
             pictures=made.pop(PICTURES, 0),
             calls=dict(made.most_common()),
             found={key: found[ref] for key, ref in refs.items() if ref in found},
@@ -216,18 +167,43 @@ def _found(at_work: Driven, refs: Mapping[Any, Ref]) -> dict[Ref, Fields]:
     return found
 
 
+# A lookup that asks again for what its source has said takes the finding over, so `first` is a little too low for it.
 _QUESTIONS = text("""
-SELECT l.source, l.question, l.kind, count(DISTINCT s.claim_token) AS calls, count(DISTINCT l.id) AS lookups,
-    count(DISTINCT l.id) FILTER (WHERE s.outcome = 'found') AS found
-FROM settles s JOIN lookups l ON l.id = s.lookup_id WHERE s.settled_at >= :since
-GROUP BY l.source, l.question, l.kind ORDER BY calls DESC, lookups DESC
+WITH asked AS (
+    SELECT l.source, l.question, l.kind, count(DISTINCT s.claim_token) AS calls, count(DISTINCT l.id) AS lookups,
+        count(DISTINCT l.id) FILTER (WHERE s.outcome = 'found') AS found
+    FROM settles s JOIN lookups l ON l.id = s.lookup_id WHERE s.settled_at >= :since
+    GROUP BY l.source, l.question, l.kind
+), said AS (
+    SELECT lookup_id, f.kind || '.' || field AS name, count(*) OVER of_field AS sources,
+        row_number() OVER (of_field ORDER BY stated_at, id) AS place
+    FROM findings f WHERE value <> 'null' AND f.kind || '.' || field = ANY(:wanted)
+    WINDOW of_field AS (PARTITION BY subject_id, field)
+), counted AS (
+    SELECT l.source, l.question, l.kind, said.name, count(*) FILTER (WHERE place = 1) AS first,
+        count(*) FILTER (WHERE sources = 1) AS alone
+    FROM said JOIN lookups l ON l.id = said.lookup_id GROUP BY l.source, l.question, l.kind, said.name
+), told AS (
+    SELECT source, question, kind, sum(alone)::int AS alone,
+        jsonb_object_agg(name, first ORDER BY name) FILTER (WHERE first > 0) AS first
+    FROM counted GROUP BY source, question, kind
+)
+SELECT source, question, kind, calls, lookups, found, coalesce(alone, 0) AS alone,
+    coalesce(first, CAST('{}' AS jsonb)) AS first
+FROM asked LEFT JOIN told USING (source, question, kind) ORDER BY calls DESC, lookups DESC
 """)
+_WANTED = [f"{kind}.{name}" for kind, fields in WANTED.items() for name in sorted(fields)]
 
 
-def _questions(at_work: Driven, since: Any) -> list[dict[str, Any]]:
-    """Of each question: claims settled, lookups among them, and those that found anything."""
+def _questions(at_work: Driven, since: datetime) -> list[dict[str, Any]]:
+    """Of each question: claims settled (calls), lookups among them, how many fit a call, and those that found anything.
+
+    first: how often it was the first to state a wanted field, by field; alone: how often no other source has stated it.
+    """
     with at_work.fleet.engine.connect() as connection:
-        return [dict(row._mapping) for row in connection.execute(_QUESTIONS, {"since": since})]  # noqa: SLF001 - public
+        rows = connection.execute(_QUESTIONS, {"since": since, "wanted": _WANTED})
+        asked = [dict(row) for row in rows.mappings()]
+    return [each | {"batch": at_work.fleet.sizes(each["source"]).get(each["question"], 1)} for each in asked]
 
 
 def _missed(at_work: Driven) -> dict[str, list[str]]:
@@ -241,7 +217,7 @@ def _missed(at_work: Driven) -> dict[str, list[str]]:
 
 
 def _requests(rows: Sequence[Mapping[str, Any]], priority: int) -> dict[Track, TrackRequest]:
-    return {key_of(row): read(TrackRequest, {**row, "priority": priority}) for row in rows}
+    return {track_of(row): read(TrackRequest, {**row, "priority": priority}) for row in rows}
 
 
 def _performers(rows: Sequence[Mapping[str, Any]]) -> dict[str, PerformerRequest]:
@@ -254,7 +230,7 @@ def _performers(rows: Sequence[Mapping[str, Any]]) -> dict[str, PerformerRequest
 class Bench:
     """The phases, in an order in which each finds what it is compared with."""
 
-    def __init__(self, lab: Lab, given: Given) -> None:
+    def __init__(self, lab: Lab, given: Workload) -> None:
         self._lab = lab
         self._given = given
         self.done: dict[str, Phase] = {}
@@ -286,13 +262,14 @@ class Bench:
 
     def _keep(self, name: str, phase: Phase) -> None:
         self.done[name] = phase
-        note(f"{name}: {phase.subjects} subjects, {phase.per_subject:.3f} calls each")
+        note(f"{name}: {phase.subjects} subjects, {phase.per_subject:.3f} calls each, {phase.seconds:.0f} s")
 
     def _of_artist(self) -> None:
-        rows = self._given.artist
+        rows = self._given.of_artist
         with driven(self._lab.servers, self._lab.environ(keys=True)) as at_work:
             phase = self._lab.enrich(at_work, _requests(rows, LOW))
             self._keep("artist", phase)
+            self._lab.enrich(at_work, _performers(rows[:1]))
             with at_work.fleet.engine.connect() as connection:
                 asked = connection.execute(_OF_PERFORMER, {"name": rows[0]["artist"]}).all()
         self.artist = {
@@ -303,13 +280,12 @@ class Bench:
 
     def _naive(self) -> None:
         rows = self._given.sample
-        before, naive = self._lab.calls(), Naive(self._lab.url)
-        found = naive.tracks([key_of(row) for row in rows])
+        began, before, naive = time.monotonic(), self._lab.calls(), Naive(self._lab.url)
+        found = naive.tracks([track_of(row) for row in rows])
         naive.close()
         made = self._lab.calls() - before
-        self._keep(
-            "naive", Phase(len(rows), dict(made.most_common()), dict(zip(map(key_of, rows), found, strict=True)))
-        )
+        by_track = dict(zip(map(track_of, rows), found, strict=True))
+        self._keep("naive", Phase(len(rows), dict(made.most_common()), by_track, time.monotonic() - began))
 
 
 _OF_PERFORMER = text("""
@@ -322,12 +298,14 @@ WHERE lower(p.name) = lower(:name) GROUP BY l.source, l.question ORDER BY l.sour
 # --- what is said about them ----------------------------------------------------------------------------------------
 
 
-def _checks(bench: Bench, given: Given) -> list[Check]:
+def _checks(bench: Bench, given: Workload) -> list[Check]:
     done, checks = bench.done, []
     if fleet := done.get("fleet"):
         checks.append(at_most("fleet: calls per track", fleet.per_subject, CALLS_PER_TRACK))
         exist = fleet.coverage(given.existing & set(fleet.found))
-        checks += [at_least(f"fleet: {name} of tracks that exist", exist.get(name, 0.0), s) for name, s in SHARES.items()]
+        checks += [
+            at_least(f"fleet: {name} of tracks that exist", exist.get(name, 0.0), s) for name, s in SHARES.items()
+        ]
     if again := done.get("again"):
         checks.append(at_most("again: calls per track", again.per_subject, AGAIN_PER_TRACK))
     if bench.artist:
@@ -349,32 +327,36 @@ def _keyless_checks(done: Mapping[str, Phase]) -> list[Check]:
     ]
 
 
-def _points(
-    more: Phase, less: Phase, fields: Sequence[str], of: Collection[Any] | None = None
-) -> dict[str, float]:
+def _points(more: Phase, less: Phase, fields: Sequence[str], of: Collection[Any] | None = None) -> dict[str, float]:
     """By how many points of a hundred the second phase covers less, among the first one's subjects or among these."""
     keys = list(more.found if of is None else of)
     one, other = more.coverage(keys), less.coverage(keys)
     return {name: round(100 * (one.get(name, 0.0) - other.get(name, 0.0)), 2) for name in fields}
 
 
-def _right(phase: Phase, given: Given) -> dict[str, float | None]:
-    """Of the ids found, the share that belong to the recording that was asked for."""
+def _right(phase: Phase, given: Workload) -> dict[str, float]:
+    """Of the ids found, the share that are the asked recording's; where a source states a wrong one that counts."""
     right: dict[str, list[bool]] = defaultdict(list)
     for key, values in phase.found.items():
-        recording = given.truth.get(key)
-        if values.get("spotify_id"):
-            known = {track.spotify_id for track in recording.tracks} if recording else set()
-            right["spotify_id"].append(values["spotify_id"] in known)
-        if values.get("musicbrainz_id"):
-            right["musicbrainz_id"].append(recording is not None and values["musicbrainz_id"] == recording.mbid)
-    return {name: round(sum(each) / len(each), 4) for name, each in right.items()}
+        for name, known in _ids(given.truth.get(key)).items():
+            if values.get(name):
+                right[name].append(values[name] in known)
+    return {name: round(sum(each) / len(each), 4) for name, each in sorted(right.items())}
 
 
-def _figures(bench: Bench, given: Given, options: argparse.Namespace) -> dict[str, Any]:
+def _ids(recording: Recording | None) -> dict[str, set[str]]:
+    tracks = recording.tracks if recording else ()
+    return {
+        "isrc": {track.isrc for track in tracks},
+        "spotify_id": {track.spotify_id for track in tracks},
+        "musicbrainz_id": {recording.mbid} if recording else set(),
+    }
+
+
+def _figures(bench: Bench, given: Workload, options: argparse.Namespace) -> dict[str, Any]:
     figures: dict[str, Any] = {
         "tracks": len(given.rows),
-        "tracks_that_exist": sum(key_of(row) in given.existing for row in given.rows),
+        "tracks_that_exist": sum(track_of(row) in given.existing for row in given.rows),
         "sample": len(given.sample),
         "seed": options.seed,
     }
@@ -388,7 +370,7 @@ def _figures(bench: Bench, given: Given, options: argparse.Namespace) -> dict[st
     return figures
 
 
-def _grids(bench: Bench, given: Given) -> list[Grid]:
+def _grids(bench: Bench, given: Workload) -> list[Grid]:
     done = bench.done
     phases = list(done)
     sources = sorted({source for phase in done.values() for source in phase.calls})
@@ -398,20 +380,38 @@ def _grids(bench: Bench, given: Given) -> list[Grid]:
     ]
     calls.append(("all", *(done[name].per_subject for name in phases)))
     calls.append(("pictures", *(round(done[name].pictures / max(1, done[name].subjects), 4) for name in phases)))
-    grids = [Grid("Calls per subject", ("source", *(f">{name}" for name in phases)), calls), _coverage_grid(done, given)]
+    grids = [
+        Grid("Calls per subject", ("source", *(f">{name}" for name in phases)), calls),
+        _coverage_grid(done, given),
+    ]
     if "fleet" in done:
-        columns = ("source", "question", "kind", "calls", "lookups", "found")
-        rows = [tuple(each[name] for name in columns) for each in done["fleet"].questions]
-        grids.append(Grid("What the fleet asked", (*columns[:3], *(f">{name}" for name in columns[3:])), rows))
+        grids.append(_questions_grid(done["fleet"]))
     return grids
 
 
-def _coverage_grid(done: Mapping[str, Phase], given: Given) -> Grid:
-    sample = {key_of(row) for row in given.sample}
+def _questions_grid(phase: Phase) -> Grid:
+    columns = ("source", "question", ">calls", ">lookups", ">batch", ">found", ">alone", "first to state")
+    rows = []
+    for each in phase.questions:
+        said = sorted(each["first"].items(), key=lambda pair: -pair[1])
+        first = ", ".join(f"{name.removeprefix('track.')} {count}" for name, count in said[:FIRST_SHOWN])
+        rows.append((*(each[name.removeprefix(">")] for name in columns[:-1]), first))
+    return Grid("What the fleet asked", columns, rows)
+
+
+def _coverage_grid(done: Mapping[str, Phase], given: Workload) -> Grid:
+    sample = {track_of(row) for row in given.sample}
     shown = [name for name in ("fleet", "everything", "keyless", "naive") if name in done]
     shares = {name: done[name].coverage(sample) for name in shown}
     wanted = [*sorted(WANTED[Kind.TRACK]), "artwork", "audio_features"]
-    rows = [(name, *(round(100 * shares[phase].get(name, 0.0), 1) for phase in shown)) for name in dict.fromkeys(wanted)]
+    rows = [
+        (name, *(round(100 * shares[phase].get(name, 0.0), 1) for phase in shown)) for name in dict.fromkeys(wanted)
+    ]
+    right = {name: _right(done[name], given) for name in shown}
+    rows += [
+        (f"{name} is the right one", *(100 * right[phase][name] if name in right[phase] else None for phase in shown))
+        for name in _ids(None)
+    ]
     return Grid("Percent of the sample's tracks that have a field", ("field", *(f">{name}" for name in shown)), rows)
 
 
@@ -421,29 +421,45 @@ def _coverage_grid(done: Mapping[str, Phase], given: Given) -> Grid:
 def add_options(parser: argparse.ArgumentParser) -> None:
     """Of `linernotes bench calls`."""
     parser.add_argument("--rows", type=int, help="tracks [5000 of a log, else the whole catalogue that ships]")
-    parser.add_argument("--catalogue", type=Path, help="tracks.jsonl[.gz]; without it the small one that ships")
-    parser.add_argument("--listens", type=Path, help="scrobbles.csv[.gz]: the tracks to ask for")
+    parser.add_argument("--catalogue", type=_file, help="tracks.jsonl[.gz]; without it the small one that ships")
+    parser.add_argument("--listens", type=_file, help="scrobbles.csv[.gz]: the tracks to ask for")
     parser.add_argument("--sample", type=int, default=1000, help="tracks of the phases that take long [%(default)s]")
-    parser.add_argument("--phases", default=",".join(PHASES), help="which to run, in this order [%(default)s]")
+    parser.add_argument("--phases", type=_phases, default=PHASES, help=f"which to run [{','.join(PHASES)}]")
     parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--speed", type=float, default=10.0, help="how fast time runs [%(default)s]")
+    parser.add_argument("--speed", type=float, default=5.0, help="how fast time runs [%(default)s]")
+
+
+def _file(given: str) -> Path:
+    path = Path(given)
+    if not path.is_file():
+        raise argparse.ArgumentTypeError(f"there is no file {path}")
+    return path
+
+
+def _phases(given: str) -> tuple[str, ...]:
+    asked = given.split(",")
+    unknown = [name for name in asked if name not in PHASES]
+    if unknown:
+        raise argparse.ArgumentTypeError(f"there is no phase {unknown[0]!r}; there are {', '.join(PHASES)}")
+    if "fleet" not in asked and {"again", "people"} & set(asked):
+        raise argparse.ArgumentTypeError("again and people go on where fleet has ended; name it too")
+    return tuple(asked)
 
 
 def run(options: argparse.Namespace) -> Report:
     """Measures the phases asked for."""
     if options.rows is None and options.listens:
         options.rows = 5000
-    phases = set(options.phases.split(","))
     with ExitStack() as stack:
-        started = running(
-            catalogue=options.catalogue, listens=options.listens, unlimited=True, speed=options.speed
-        )
+        started = running(catalogue=options.catalogue, listens=options.listens, unlimited=True, speed=options.speed)
         url = stack.enter_context(started)
         servers = stack.enter_context(temporary_servers())
-        given = choose(options)
+        # The simulator's world is in a process of its own; this one tells which tracks exist, and what they are.
+        world = World.build(options.catalogue, options.listens)
+        given = choose(world, options.listens, rows=options.rows, sample=options.sample, seed=options.seed)
         note(f"{len(given.rows)} tracks, a sample of {len(given.sample)}")
         bench = Bench(Lab(servers, url, options.speed), given)
-        bench.run(phases)
+        bench.run(options.phases)
     return Report("calls", _figures(bench, given, options), _checks(bench, given), _grids(bench, given))
 
 

@@ -1,14 +1,11 @@
-"""Claims out of a long line: `python -m bench.claims [ROWS]` (1,000,000 by default), against an embedded PostgreSQL.
+"""Claims out of a long line: `linernotes bench claims [--rows N]`, against an embedded PostgreSQL.
 
-Prints one JSON object: {"name", "figures", "checks": [{"what", "value", "at_most", "holds"}], "machine"}; exits 1 where
-a check does not hold. Times are milliseconds.
+Times are milliseconds; the medians are checked.
 """
 
 from __future__ import annotations
 
-import json
-import os
-import platform
+import argparse
 import resource
 import statistics
 import sys
@@ -17,6 +14,7 @@ import uuid
 
 from sqlalchemy import Engine, create_engine, text
 
+from bench.report import Grid, Report, at_most, start
 from enrichment.bootstrap import migrate
 from enrichment.embedded import temporary_servers
 from enrichment.reservoir import claims, fleet
@@ -24,6 +22,7 @@ from enrichment.reservoir import claims, fleet
 SOURCES = ("one", "two", "three", "four", "five")
 SIZES = {"single": 1, "batch": 50}
 ROUNDS = 300
+MEDIAN_MS = 10.0
 
 # Ten tracks of an artist each, priorities as a backfill beside live work has them, batched and single questions mixed.
 FILL = text("""
@@ -62,21 +61,21 @@ def measure(engine: Engine, rows: int) -> dict[str, float]:
     return figures
 
 
-def main(rows: int) -> int:
-    """Exit code: 0 where every check holds."""
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """Of `linernotes bench claims`."""
+    parser.add_argument("--rows", type=int, default=1_000_000, help="lookups waiting [%(default)s]")
+
+
+def run(options: argparse.Namespace) -> Report:
+    """Measures on an embedded PostgreSQL."""
     with temporary_servers() as servers:
         migrate(servers.addresses.database_url)
         engine = create_engine(servers.addresses.database_url)
-        figures = measure(engine, rows)
+        figures = measure(engine, options.rows)
         engine.dispose()
-    medians = {name: value for name, value in figures.items() if name.endswith("_median_ms")}
-    checks = [
-        {"what": what, "value": value, "at_most": 10.0, "holds": value <= 10.0} for what, value in medians.items()
-    ]
-    machine = {"python": platform.python_version(), "cpus": os.cpu_count(), "system": platform.platform()}
-    print(json.dumps({"name": "claims", "figures": figures, "checks": checks, "machine": machine}))  # noqa: T201 - a program
-    return 0 if all(check["holds"] for check in checks) else 1
+    checks = [at_most(name, value, MEDIAN_MS) for name, value in figures.items() if name.endswith("_median_ms")]
+    return Report("claims", figures, checks, [Grid("Claims", ("figure", ">value"), list(figures.items()))])
 
 
 if __name__ == "__main__":
-    sys.exit(main(int(sys.argv[1]) if len(sys.argv) > 1 else 1_000_000))
+    sys.exit(start("claims", sys.argv[1:]))

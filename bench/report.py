@@ -1,4 +1,4 @@
-"""What a benchmark says, and how it is started: `linernotes bench NAME [--json] …` or `python -m bench.NAME [--json] …`.
+"""What a benchmark says, and how it is started: `linernotes bench NAME [--json] …`, or `python -m bench.NAME` alike.
 
 A benchmark is a module or package of this folder that has
 
@@ -110,7 +110,9 @@ class Benchmark(Protocol):
 
 def benchmarks() -> dict[str, str]:
     """Every benchmark there is, with what it measures in one line."""
-    modules = {each.name: importlib.import_module(f"bench.{each.name}") for each in pkgutil.iter_modules(bench.__path__)}
+    modules = {
+        each.name: importlib.import_module(f"bench.{each.name}") for each in pkgutil.iter_modules(bench.__path__)
+    }
     return {
         name: (module.__doc__ or "").partition("\n")[0].partition(": `")[0]
         for name, module in sorted(modules.items())
@@ -145,7 +147,13 @@ def show(report: Report) -> None:
     for grid in report.grids:
         screen.print(_table(grid), "")
     rows = [
-        (check.what, check.value, check.side.replace("_", " "), check.bound, "holds" if check.holds else "DOES NOT HOLD")
+        (
+            check.what,
+            check.value,
+            check.side.replace("_", " "),
+            check.bound,
+            "holds" if check.holds else "DOES NOT HOLD",
+        )
         for check in report.checks
     ]
     screen.print(_table(Grid(f"{report.name}: what was promised", ("what", ">value", "", ">bound", ""), rows)))

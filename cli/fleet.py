@@ -16,14 +16,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
 
-from celery import Celery
-from kombu.entity import Exchange, Queue
-
 from cli import handover
 from cli.failure import Failure, of_settings
 from enrichment.bootstrap import ROOT, Parts, build, migrate, register_sources
 from enrichment.embedded import Program, Servers, Supervisor
-from enrichment.services.fleet import Fleet, SendFetch
+from enrichment.publishing import make_sender
+from enrichment.services.fleet import Fleet
 from enrichment.settings import Settings, load
 
 WORKERS, THREADS = 2, 32
@@ -94,25 +92,13 @@ def _environ() -> dict[str, str]:
 
 def _opened(settings: Settings, environment: Mapping[str, str], data: Path, servers: Servers | None) -> Opened:
     try:
-        fleet = build(settings, Parts(send_fetch=_sender(settings.broker_url) if settings.broker_url else None))
+        fleet = build(settings, Parts(send_fetch=make_sender(settings.broker_url) if settings.broker_url else None))
     except ValueError as error:
         raise of_settings(error) from error
     with fleet.engine.connect():  # a database that is away is told at once; later on it is waited for
         pass
     register_sources(fleet)
     return Opened(fleet, settings, environment, data, servers)
-
-
-def _sender(broker_url: str) -> SendFetch:
-    """Publishes fetch messages as a worker does. An app of our own: the workers' is theirs."""
-    app = Celery("linernotes-cli", broker=broker_url, set_as_current=False)
-    app.conf.update(task_ignore_result=True, broker_transport_options={"queue_order_strategy": "priority"})
-    queue = Queue("fetch", Exchange("linernotes", type="direct"), routing_key="fetch")  # type: ignore[no-untyped-call]  # kombu has no types
-
-    def send(source: str, ticket: str) -> None:
-        app.send_task(f"fetch.{source}", kwargs={"ticket": ticket}, queue=queue, retry=False)
-
-    return send
 
 
 def worker_programs(opened: Opened, count: int = WORKERS, threads: int = THREADS) -> list[Program]:

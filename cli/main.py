@@ -16,11 +16,14 @@ from typing import Annotated
 import typer
 
 from cli import inspect
+from cli.bench import bench
 from cli.demo import ROWS, demo
 from cli.enrich import Options, enrich
 from cli.failure import EXPECTED, Failure, sentence
 from cli.fleet import WORKERS, settings_of
 from cli.lookup import Given, lookup
+from cli.matching import answer, chosen, matched
+from cli.parse import Grammar, parse
 from cli.show import note
 from cli.up import up
 from enrichment.bootstrap import log_to_stderr, migrate
@@ -141,6 +144,61 @@ def lookup_command(
     raise typer.Exit(lookup(source, kind, Given(artist, title, album, isrc, mbid, own_id), data, json=json))
 
 
+@app.command("parse")
+def parse_command(
+    file: Annotated[Path, typer.Argument(metavar="[FILE|-]", help="Lines, also gzipped; - is stdin.")] = Path("-"),
+    grammar: Annotated[
+        Grammar, typer.Option("--as", help="Tracks and titles, line-ups, or what each line looks like.")
+    ] = Grammar.AUTO,
+    names: Annotated[
+        Path | None,
+        typer.Option(
+            exists=True, dir_okay=False, metavar="FILE", help="Names that are never cut at a joiner, one a line."
+        ),
+    ] = None,
+) -> None:
+    """Take lines apart: of tracklists, video titles, file names, line-ups. One JSON object per line, in their order.
+
+    Artists with roles, title, version, label, catalogue number, time, mash-up elements; `"unknown": true` where nobody
+    can look it up ("ID - ID", "tba"). What a line does not say is absent. Needs no fleet.
+    """
+    if str(file) != "-" and not file.is_file():
+        raise typer.BadParameter(f"there is no file {file}", param_hint="FILE")
+    raise typer.Exit(parse(str(file), grammar, names))
+
+
+@app.command("match")
+def match_command(
+    file: Annotated[Path, typer.Argument(metavar="[FILE|-]", help="Questions, also gzipped; - is stdin.")] = Path("-"),
+) -> None:
+    """Are two the same recording? Lines of `{"a": {…}, "b": {…}}` in, `{"verdict", "score", "reasons"}` out, in order.
+
+    A side holds `line` (one raw tracklist line) or any of `artist`, `title`, `album`, `duration_ms`, `isrc` (one or a
+    list), `year`, `label`. The verdict is `same`, `different` or `unsure`; each reason tells what it weighs, in points
+    of ten to the decade, and the score above which it lets none. A line that is no question is answered with `error`,
+    and the exit code is 1.
+    """
+    raise typer.Exit(answer(_readable(file), matched))
+
+
+@app.command("choose")
+def choose_command(
+    file: Annotated[Path, typer.Argument(metavar="[FILE|-]", help="Questions, also gzipped; - is stdin.")] = Path("-"),
+) -> None:
+    """Which candidate is it? Lines of `{"query": {…}, "candidates": [{"id", …}]}` in, one answer each out, in order.
+
+    Sides are those of `match`. Answers are `{"verdict", "id", "index", "score", "reasons"}`; the verdict is `chosen`,
+    `unsure` (several may be it, or one only may) or `none`.
+    """
+    raise typer.Exit(answer(_readable(file), chosen))
+
+
+def _readable(file: Path) -> str:
+    if str(file) != "-" and not file.is_file():
+        raise typer.BadParameter(f"there is no file {file}", param_hint="FILE")
+    return str(file)
+
+
 sources_app = typer.Typer(help="How each source stands; pause and resume them.", invoke_without_command=True)
 app.add_typer(sources_app, name="sources")
 
@@ -201,6 +259,20 @@ def simulate_command(
         serve(port, catalogue=catalogue, listens=listens, scenario=scenario, log=log, speed=speed, unlimited=unlimited)
     except ValueError as error:
         raise Failure(f"{scenario}: {error}") from error
+
+
+@app.command("bench", context_settings={"allow_interspersed_args": False, "ignore_unknown_options": True})
+def bench_command(
+    name: Annotated[str | None, typer.Argument(metavar="NAME", help="Without it: which there are.")] = None,
+    arguments: Annotated[
+        list[str] | None, typer.Argument(metavar="[--json] …", help="Its own options; `bench NAME --help` tells them.")
+    ] = None,
+) -> None:
+    """Measure what was promised: figures, and checks on them.
+
+    With `--json` one object: name, figures, checks, machine. Exit code 1 where a check does not hold.
+    """
+    raise typer.Exit(bench(name, arguments or []))
 
 
 @app.command("stats")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 import sys
+import threading
 import time
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
@@ -20,9 +21,10 @@ from redis.retry import Retry
 from sqlalchemy import Engine, create_engine, text
 
 from enrichment.reservoir import fleet as fleet_rows
+from enrichment.reservoir import settling
 from enrichment.reservoir.retrying import in_transaction
 from enrichment.services import standing
-from enrichment.services.fleet import Fleet, SendFetch
+from enrichment.services.fleet import Fence, Fleet, SendFetch, never
 from enrichment.services.steward import Steward, new_card
 from enrichment.settings import PREFIX, Settings, load
 from enrichment.sources.base import Source
@@ -41,10 +43,14 @@ class Parts:
     """What tests, and edges with needs of their own, hand in instead of the usual parts."""
 
     send_fetch: SendFetch | None = None
+    limiter: type[Limiter] = Limiter
+    fence: Fence = settling.apply
     sleep: Callable[[float], object] = time.sleep
     http: httpx.Client | None = None
     sources: Mapping[str, Source[Any]] | None = None
     threads: int | None = None
+    stopping: threading.Event | None = None
+    """Set when the process is told to stop: whatever only waits gives up then."""
 
 
 def build(settings: Settings | None = None, parts: Parts | None = None) -> Fleet:
@@ -61,7 +67,7 @@ def build(settings: Settings | None = None, parts: Parts | None = None) -> Fleet
     card = new_card(socket.gethostname(), machine(), parts.threads or 0, VERSION)
     terms = _Terms(settings, sources)
     limiter_redis = make_redis(settings)
-    limiter = Limiter(limiter_redis, terms, lambda source: standing.for_cold_start(engine, source), str(card.id))
+    limiter = parts.limiter(limiter_redis, terms, lambda source: standing.for_cold_start(engine, source), str(card.id))
     wire = Wire(
         sources,
         places,
@@ -80,7 +86,9 @@ def build(settings: Settings | None = None, parts: Parts | None = None) -> Fleet
         parts.send_fetch,
         settings.speed,
         settings.commercial,
-        parts.sleep,
+        parts.stopping.wait if parts.stopping is not None else parts.sleep,
+        fence=parts.fence,
+        stopping=parts.stopping.is_set if parts.stopping is not None else never,
     )
 
 
@@ -159,7 +167,7 @@ def make_engine(settings: Settings, threads: int) -> Engine:
         pool_recycle=1800,
         connect_args={
             "connect_timeout": 5,
-            "options": "-c statement_timeout=60000 -c lock_timeout=20000 -c idle_in_transaction_session_timeout=60000",
+            "options": "-c statement_timeout=60000 -c lock_timeout=20000 -c idle_in_transaction_session_timeout=10000",
             "application_name": "linernotes",
         },
     )

@@ -14,7 +14,11 @@ from models.base import EMPTY_OBJECT, Base, Now, RowId
 
 
 class DeadLetter(Base):
-    """what: "lookup" for one that died (its row is in `request`), "message" for one nobody can read (raw in `body`)."""
+    """what: "lookup" for one that died, "message" for a producer's that cannot be taken (raw in `body`).
+
+    request: what was asked, as far as it can be read: a lookup's `keys`, a message's `task`, `args` and `kwargs`.
+    edited: what a person put in its place. request_id: of the message, which makes one letter however often it is seen.
+    """
 
     __tablename__ = "dead_letters"
 
@@ -31,8 +35,10 @@ class DeadLetter(Base):
     attempts: Mapped[int] = mapped_column(server_default=text("0"))
     request: Mapped[dict[str, Any]] = mapped_column(JSONB, server_default=EMPTY_OBJECT)
     reply: Mapped[str | None]
+    edited: Mapped[dict[str, Any] | None]
     body: Mapped[bytes | None] = mapped_column(LargeBinary)
     correlation_id: Mapped[str | None]
+    request_id: Mapped[str | None]
     created_at: Mapped[Now]
     acted_at: Mapped[datetime | None]
     note: Mapped[str | None]
@@ -43,4 +49,5 @@ class DeadLetter(Base):
         Index("ix_dead_letters_state_source", "state", "source", "id"),
         Index("ix_dead_letters_subject_id", "subject_id"),
         Index("uq_dead_letters_open_lookup", "lookup_id", unique=True, postgresql_where=text("state = 'open'")),
+        Index("uq_dead_letters_request_id", "request_id", unique=True),
     )

@@ -19,6 +19,7 @@ class EnrichmentStatus(Base):
 
     wanted: the fields asked for. forced_at: statements made before it do not satisfy the request (force_refresh).
     refreshing: a background refresh is under way, which leaves `status` alone.
+    batch_id: the batch that alone asked for it; NULL where anybody else did too.
     """
 
     __tablename__ = "enrichment_status"
@@ -37,6 +38,7 @@ class EnrichmentStatus(Base):
     forced_at: Mapped[datetime | None]
     refreshing: Mapped[bool] = mapped_column(server_default=text("false"))
     correlation_id: Mapped[str | None]
+    batch_id: Mapped[uuid.UUID | None] = mapped_column(Uuid)
 
     __table_args__ = (
         CheckConstraint("status IN ('pending', 'in_progress', 'completed', 'partial', 'failed')", name="status"),

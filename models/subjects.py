@@ -48,7 +48,10 @@ class Performer(Subject, Base):
     popularity: Mapped[int | None]
     followers: Mapped[int | None]
 
-    __table_args__ = (Index("ix_performers_name_key", "name_key"),)
+    __table_args__ = (
+        Index("ix_performers_name_key", "name_key"),
+        Index("ix_performers_updated_at_id", "updated_at", "id"),
+    )
 
 
 class Album(Subject, Base):
@@ -71,7 +74,10 @@ class Album(Subject, Base):
     temporary_artwork_url: Mapped[str | None]
     popularity: Mapped[int | None]
 
-    __table_args__ = (Index("ix_albums_artist_key_title_key", "artist_key", "title_key"),)
+    __table_args__ = (
+        Index("ix_albums_artist_key_title_key", "artist_key", "title_key"),
+        Index("ix_albums_updated_at_id", "updated_at", "id"),
+    )
 
 
 class Track(Subject, Base):
@@ -100,7 +106,10 @@ class Track(Subject, Base):
     popularity: Mapped[int | None]
     explicit: Mapped[bool | None]
 
-    __table_args__ = (Index("ix_tracks_artist_key_title_key", "artist_key", "title_key"),)
+    __table_args__ = (
+        Index("ix_tracks_artist_key_title_key", "artist_key", "title_key"),
+        Index("ix_tracks_updated_at_id", "updated_at", "id"),
+    )
 
 
 TABLES: dict[Kind, type[Performer | Album | Track]] = {

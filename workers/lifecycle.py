@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import sys
 import threading
 from typing import Any
@@ -15,13 +16,16 @@ from sqlalchemy.exc import SQLAlchemyError
 from enrichment.bootstrap import log_to_stderr, register_sources
 from enrichment.services.steward import retire
 from workers import process
+from workers.overdue import forget_old_requests, submit_overdue
 from workers.tasks import register_fetches
 from workers.unreadable import bring_in
 
 ROUND_SECONDS = 1.0
+DEADLINE_SECONDS = 25.0
+"""From being told to stop. Whoever runs workers gives them more: 40 s where we do, 60 s in docker-compose.yml."""
 
 log = structlog.get_logger()
-_stop = threading.Event()
+_left = threading.Event()
 _threads: list[threading.Thread] = []
 
 
@@ -48,9 +52,10 @@ def start_steward(**_: Any) -> None:
 
 
 @signals.worker_shutting_down.connect
-def stop_steward(**_: Any) -> None:
-    """No more rounds; calls under way may end."""
-    _stop.set()
+def stop(**_: Any) -> None:
+    """No more rounds, and who waits for a turn gives up; calls under way may end, but not for ever."""
+    process.stopping.set()
+    threading.Thread(target=_end_in_time, name="deadline", daemon=True).start()
 
 
 @signals.worker_shutdown.connect
@@ -58,6 +63,21 @@ def leave(**_: Any) -> None:
     """What is still held comes back at once instead of after a while."""
     for thread in _threads:
         thread.join(timeout=5)
+    _hand_back()
+    _left.set()
+
+
+def _end_in_time() -> None:
+    """A worker that outstays its grace would be killed, and what it held would count as held by a dead one."""
+    if not _left.wait(DEADLINE_SECONDS):
+        log.warning("what is still under way is handed back")
+        handing_back = threading.Thread(target=_hand_back, daemon=True)
+        handing_back.start()
+        handing_back.join(timeout=5)
+        os._exit(0)
+
+
+def _hand_back() -> None:
     try:
         retire(process.fleet())
     except (SQLAlchemyError, redis.RedisError) as error:
@@ -65,10 +85,12 @@ def leave(**_: Any) -> None:
 
 
 def _rounds() -> None:
-    while not _stop.wait(ROUND_SECONDS):
+    while not process.stopping.wait(ROUND_SECONDS):
         try:
             process.steward().round()
             bring_in()
+            submit_overdue()
+            forget_old_requests()
         except (SQLAlchemyError, redis.RedisError) as error:
             log.warning("steward must wait", error=f"{type(error).__name__}: {error}"[:200])
         except Exception:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+from dataclasses import replace
 from functools import cache
 
 import redis
@@ -10,6 +12,12 @@ from enrichment.bootstrap import Parts, build, build_steward, make_redis
 from enrichment.services.fleet import Fleet
 from enrichment.services.steward import Steward
 from enrichment.settings import Settings, load
+
+stopping = threading.Event()
+"""Set when this worker is told to stop."""
+
+parts = Parts()
+"""What the fleet is built of; a program that starts workers of another kind sets it before first use."""
 
 
 @cache
@@ -21,13 +29,28 @@ def settings() -> Settings:
 @cache
 def fleet() -> Fleet:
     """Built at first use, after the worker has forked whatever it forks."""
-    return build(settings(), Parts(send_fetch=send_fetch, threads=settings().threads))
+    return build(settings(), replace(parts, send_fetch=send_fetch, threads=settings().threads, stopping=stopping))
 
 
 @cache
 def redis_client() -> redis.Redis:
     """For what is neither limiter nor cache."""
     return make_redis(settings())
+
+
+def has_journal() -> bool:
+    """Is the broker a Redis, which loses what a worker had popped when it dies?"""
+    return settings().broker_url.startswith(("redis://", "rediss://"))
+
+
+@cache
+def broker_redis() -> redis.Redis:
+    """A Redis that keeps its data: the broker's. Where the broker is none, the limiter's, which is better than none."""
+    return (
+        make_redis(settings().model_copy(update={"redis_url": settings().broker_url}))
+        if has_journal()
+        else redis_client()
+    )
 
 
 @cache

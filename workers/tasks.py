@@ -2,25 +2,21 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import Any
 
 import redis
 import structlog
-from celery import Task
+from celery import Task, signals
 from celery.exceptions import Reject
 from sqlalchemy.exc import DBAPIError
 
 from enrichment.services import fetch as fetching
-from enrichment.services.artwork import request_artwork
-from enrichment.services.requests import AlbumRequest, BadRequest, PerformerRequest, Request, TrackRequest, read
-from enrichment.services.submit import submit, submit_all
-from workers import process
+from enrichment.services import intake
+from enrichment.services.intake import Order
+from workers import deliveries, process
 from workers.app import app
-from workers.unreadable import keep
-
-T = TypeVar("T")
+from workers.overdue import leave_journal
+from workers.unreadable import refuse
 
 log = structlog.get_logger()
 
@@ -30,88 +26,62 @@ class Submission(Task):
 
     typing = False
 
+    def take(self, args: tuple[Any, ...], given: dict[str, Any]) -> str:
+        """Submits it. What cannot be accepted now goes back to its queue: it is not lost, and it is not ours yet."""
+        order = Order(self.name, args, given, intake.id_of(self.request.id))
+        try:
+            taken = intake.take(process.fleet(), order)
+        except DBAPIError as error:
+            log.warning("the database is away", error=str(error.orig)[:200])
+            if self.request.delivery_info and self.request.delivery_info.get("redelivered"):
+                deliveries.ended(self.request.id)
+            raise Reject(reason="the database is away", requeue=True) from error
+        for refusal in taken.refused:
+            refuse(refusal.order, refusal.error)
+        leave_journal(self.request.id)
+        return taken.said
+
     def on_failure(self, exc: Exception, task_id: str, args: Any, kwargs: Any, einfo: Any) -> None:
         """An error of ours that nobody has foreseen."""
-        del task_id, einfo
-        _refuse(self.name, f"{type(exc).__name__}: {exc}", {"args": args, **kwargs} if args else kwargs)
+        del einfo
+        refuse(Order(self.name, args, kwargs, intake.id_of(task_id)), f"{type(exc).__name__}: {exc}")
+        leave_journal(task_id)
 
 
-@app.task(name="enrich_track", base=Submission)
-def enrich_track(*args: Any, **given: Any) -> str:
+@app.task(name="enrich_track", base=Submission, bind=True)
+def enrich_track(self: Submission, *args: Any, **given: Any) -> str:
     """`enrich_track.delay(track_id=…, artist_name=…, track_title=…, priority=5, …)`."""
-    return _submit("enrich_track", TrackRequest, args, given)
+    return self.take(args, given)
 
 
-@app.task(name="enrich_performer", base=Submission)
-def enrich_performer(*args: Any, **given: Any) -> str:
+@app.task(name="enrich_performer", base=Submission, bind=True)
+def enrich_performer(self: Submission, *args: Any, **given: Any) -> str:
     """`enrich_performer.delay(performer_id=… | name=…)`."""
-    return _submit("enrich_performer", PerformerRequest, *_by_id("performer_id", args, given))
+    return self.take(args, given)
 
 
-@app.task(name="enrich_album", base=Submission)
-def enrich_album(*args: Any, **given: Any) -> str:
+@app.task(name="enrich_album", base=Submission, bind=True)
+def enrich_album(self: Submission, *args: Any, **given: Any) -> str:
     """`enrich_album.delay(album_id=… | artist_name=…, album_title=…)`."""
-    return _submit("enrich_album", AlbumRequest, *_by_id("album_id", args, given))
+    return self.take(args, given)
 
 
-@app.task(name="enrich_tracks", base=Submission)
-def enrich_tracks(tracks: Any = None, *args: Any, **given: Any) -> str:
+@app.task(name="enrich_tracks", base=Submission, bind=True)
+def enrich_tracks(self: Submission, *args: Any, **given: Any) -> str:
     """`enrich_tracks.delay([{…}, …])`: bad ones become dead letters each, the others go on."""
-    if not isinstance(tracks, list) or args or given:
-        return _refuse("enrich_tracks", "takes one list of tracks", {"tracks": tracks, "args": args, **given})
-    good: list[Request] = []
-    for track in tracks:
-        try:
-            good.append(read(TrackRequest, track if isinstance(track, dict) else {"track": track}))
-        except BadRequest as error:
-            _refuse("enrich_tracks", str(error), track)
-    accepted = _with_database(lambda: submit_all(process.fleet(), good))
-    for request, outcome in zip(good, accepted, strict=True):
-        if outcome.error:
-            _refuse("enrich_tracks", outcome.error, request.model_dump(exclude_none=True))
-    return f"{sum(1 for each in accepted if each.ref)} of {len(tracks)} tracks accepted"
+    return self.take(args, given)
 
 
-@app.task(name="fetch_artwork", base=Submission)
-def fetch_artwork(*args: Any, **given: Any) -> str:
+@app.task(name="fetch_artwork", base=Submission, bind=True)
+def fetch_artwork(self: Submission, *args: Any, **given: Any) -> str:
     """`fetch_artwork.delay(album_id=… | performer_id=…)`: downloads and checks the chosen picture."""
-    try:
-        return _with_database(lambda: request_artwork(process.fleet(), *args, **given))
-    except (BadRequest, TypeError) as error:
-        return _refuse("fetch_artwork", str(error), {"args": args, **given})
+    return self.take(args, given)
 
 
-def _by_id(name: str, args: tuple[Any, ...], given: dict[str, Any]) -> tuple[tuple[Any, ...], dict[str, Any]]:
-    """A single positional argument is the subject's id."""
-    return ((), {name: args[0], **given}) if len(args) == 1 and name not in given else (args, given)
-
-
-def _submit(task: str, model: type[Request], args: tuple[Any, ...], given: dict[str, Any]) -> str:
-    if args:
-        return _refuse(task, "takes keywords only", {"args": args, **given})
-    try:
-        request = read(model, given)
-        ref = _with_database(lambda: submit(process.fleet(), request))
-    except BadRequest as error:
-        return _refuse(task, str(error), given)
-    return f"{ref.kind} {ref.id} accepted"
-
-
-def _with_database(work: Callable[[], T]) -> T:
-    """A message that cannot be accepted now goes back to its queue: it is not lost, and it is not ours yet."""
-    try:
-        return work()
-    except DBAPIError as error:
-        log.warning("the database is away", error=str(error.orig)[:200])
-        raise Reject(reason="the database is away", requeue=True) from error
-
-
-def _refuse(task: str, error: str, given: Any) -> str:
-    """Bad input is kept where it can be seen; it harms nobody else."""
-    raw = json.dumps(given, default=repr).encode("utf-8", "replace")
-    correlation = given.get("correlation_id") if isinstance(given, dict) else None
-    keep(f"{task}: {error}", raw, json.dumps({"task": task}), correlation if isinstance(correlation, str) else None)
-    return f"refused: {error}"
+@signals.task_revoked.connect
+def give_up(request: Any = None, **_: Any) -> None:
+    """A person has taken it back."""
+    leave_journal(getattr(request, "id", None))
 
 
 def _fetch(source: str, ticket: str) -> str:

@@ -1,8 +1,9 @@
 """Kombu's Redis transport, for a Redis that goes away and for queues that anybody may write to.
 
-Two things differ from the stock transport of kombu 5.7.0: a channel that has been torn down says so with an error that
-Celery handles (stock: AttributeError, which ends the worker), and what is no message at all is kept as a dead letter
-(stock: the worker falls).
+Three things differ from the stock transport of kombu 5.7.0: a channel that has been torn down says so with an error
+that Celery handles (stock: AttributeError, which ends the worker); what is no message at all is kept as a dead letter
+(stock: the worker falls); and what hands work in is published together with its entry in the journal (stock: a worker
+that dies takes along what it has just popped).
 """
 
 from __future__ import annotations
@@ -12,8 +13,11 @@ import json
 from typing import Any
 
 from kombu.transport import redis as stock
+from kombu.utils.json import dumps
 from redis.exceptions import ConnectionError as RedisConnectionError
 
+from workers import journal
+from workers.messages import is_journaled
 from workers.unreadable import keep
 
 
@@ -26,7 +30,19 @@ class NoMessage(ValueError):  # noqa: N818 - what was popped is no message
 
 
 class Channel(stock.Channel):
-    """A channel that outlives its server."""
+    """A channel that outlives its server. journal: LINERNOTES_JOURNAL."""
+
+    journal = True
+    from_transport_options = (*stock.Channel.from_transport_options, "journal")  # type: ignore[assignment]  # one more
+
+    def _put(self, queue: str, message: Any, **options: Any) -> None:
+        headers = message.get("headers")
+        if not self.journal or not is_journaled(headers):
+            super()._put(queue, message, **options)
+            return
+        key = self._q_for_pri(queue, self._get_message_priority(message, reverse=False))
+        with self.conn_or_acquire() as client:
+            journal.publish(client, key, str(headers["id"]), dumps(message))
 
     def _connparams(self, asynchronous: bool = False) -> Any:
         connection = self.connection

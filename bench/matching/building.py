@@ -79,7 +79,7 @@ def _draw(*of: object) -> random.Random:
 
 def _slip(text: str, draw: random.Random) -> str:
     """One slip of the pen in a longer word: a letter left out, doubled, or two swapped."""
-    found = [match for match in re.finditer(r"[^\W\d_]{5,}", text)]
+    found = list(re.finditer(r"[^\W\d_]{5,}", text))
     if not found:
         return text
     word = draw.choice(found)
@@ -89,7 +89,9 @@ def _slip(text: str, draw: random.Random) -> str:
 
 
 def _unaccented(text: str) -> str:
-    return "".join(char for char in unicodedata.normalize("NFD", text) if not unicodedata.combining(char))
+    """Without the accents of Latin letters; a Japanese voicing mark stays."""
+    marked = unicodedata.normalize("NFD", text)
+    return unicodedata.normalize("NFC", re.sub("[\u0300-\u036f]", "", marked))
 
 
 _HABITS: tuple[tuple[float, Callable[[str, random.Random], str]], ...] = (
@@ -99,8 +101,8 @@ _HABITS: tuple[tuple[float, Callable[[str, random.Random], str]], ...] = (
     (0.30, lambda text, _: _unaccented(text)),
     (0.15, lambda text, _: text.replace("'", "").replace("’", "")),
     (0.20, lambda text, _: text.replace("'", "’")),
-    (0.10, lambda text, _: re.sub(r"ing\b", "in'", text)),
-    (0.10, lambda text, _: re.sub(r"[!?.,](?=\s|$)", "", text)),
+    (0.10, lambda text, _: re.sub(r"(?<!eatur)ing\b", "in'", text)),
+    (0.10, lambda text, _: re.sub(r"[!?.](?=\s|$)", "", text)),
     (0.05, lambda text, _: text.replace(" ", "  ")),
     (0.06, _slip),
 )
@@ -194,8 +196,19 @@ def _pair(name: str, track: Track, kind: str, a: Row, b: Row) -> Row:
     return {"id": f"{name}:{track['spotify_id']}:{kind}", "set": name, "a": a, "b": b, "same": kind == "same"}
 
 
-_VERSIONS = ("Instrumental", "Acoustic", "Live", "VIP Mix", "Dub", "Dub Mix", "Acappella", "Demo", "Club Mix", "Reprise")
-_LENGTHS = ("Extended Mix", "Radio Edit", "Extended Remix", "12\" Version")
+_VERSIONS = (
+    "Instrumental",
+    "Acoustic",
+    "Live",
+    "VIP Mix",
+    "Dub",
+    "Dub Mix",
+    "Acappella",
+    "Demo",
+    "Club Mix",
+    "Reprise",
+)
+_LENGTHS = ("Extended Mix", "Radio Edit", "Extended Remix", '12" Version')
 
 
 def _other_version(catalogue: Catalogue, track: Track, draw: random.Random) -> str:
@@ -246,7 +259,7 @@ def _other_shop(track: Track, draw: random.Random) -> Row:
     if title.version:
         named += draw.choice([" ({})", " [{}]", " ( {} )", " - {}"]).format(title.version)
     if draw.random() < 0.25:
-        named += draw.choice([" [Explicit]", " (Album Version)", " [Clean]" if track.get("explicit") is False else ""])
+        named += draw.choice([" [Explicit]", " (Album Version)"])
     album = track.get("album") or ""
     if album and draw.random() < 0.4:
         album += draw.choice([" - Single", " - EP", " (Deluxe Version)", " [Explicit]", " (Remastered)"])
@@ -359,7 +372,9 @@ def _wrong_isrc(query: Row, _: Track, others: Sequence[Track], draw: random.Rand
 
 
 def _wrong_duration(query: Row, track: Track, _: Sequence[Track], draw: random.Random) -> None:
-    query["duration_ms"] = max(1_000, query.get("duration_ms", track["duration_ms"]) + draw.choice([-1, 1]) * draw.randrange(4_000, 40_000))
+    query["duration_ms"] = max(
+        1_000, query.get("duration_ms", track["duration_ms"]) + draw.choice([-1, 1]) * draw.randrange(4_000, 40_000)
+    )
 
 
 def _misspelt(query: Row, _: Track, __: Sequence[Track], draw: random.Random) -> None:
@@ -398,7 +413,7 @@ _DAMAGES: tuple[Callable[[Row, Track, Sequence[Track], random.Random], None], ..
 
 
 def build(rows: Iterable[Track], *, most: int) -> Iterator[Row]:
-    """All sets of a catalogue; most: tracks drawn for each, songs with siblings first, because they are the hard ones."""
+    """All sets of a catalogue. most: tracks drawn for each, most of them with siblings, because those are hard."""
     catalogue = Catalogue.of(rows)
     drawn = sorted(catalogue.tracks, key=lambda track: _order(catalogue, track))[:most]
     yield from tracklists(catalogue, drawn)

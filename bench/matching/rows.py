@@ -5,9 +5,11 @@ choices  {"id", "set", "query": side, "candidates": [side with "id"], "right": i
 groups   {"isrc", "variants": [track]}: each two are the same recording
 siblings {"recordings": [track]}: two of them are another recording where a title names another version or they are
          more than 15 s apart; nothing is known of the others
+tracks   a catalogue, of which `building` makes pairs and choices
 lines    {"kind", "input", "expected"}: matter of `bench.matching.parsing`
 
-A side is what `linernotes match` takes. A track has `title`, `artists`, `album`, `duration_ms` and may have `isrc`.
+A side is what `linernotes match` takes. A track has `title`, `artists`, `album`, `duration_ms` and may have `isrc`,
+those of a catalogue `spotify_id`.
 """
 
 from __future__ import annotations
@@ -20,35 +22,45 @@ from itertools import combinations
 from pathlib import Path
 from typing import Any
 
+from bench.matching.building import build
 from enrichment.domain.text import clean, fold
 
 Row = dict[str, Any]
 
 _NAMES_A_VERSION = re.compile(
-    r"\b(?:(?:re)?mix|rmx|edit|live|acoustic|instrumental|karaoke|demo|alternate|rerecord\w*|mono|single version|take \d"
-    r"|dub|extended|unplugged|session|acapp?ella|rework)\b"
+    r"\b(?:(?:re)?mix|rmx|edit|live|acoustic|instrumental|karaoke|demo|alternate|rerecord\w*|mono|single version"
+    r"|take \d|dub|extended|unplugged|session|acapp?ella|rework)\b"
 )
 FAR_MS = 15_000
 
 
 def read(file: Path) -> Iterator[Row]:
     """The rows of a JSONL file, also gzipped."""
-    opened = gzip.open(file, "rt", encoding="utf-8") if file.suffix == ".gz" else file.open(encoding="utf-8")
-    with opened as lines:
+    with gzip.open(file, "rt", encoding="utf-8") if file.suffix == ".gz" else file.open(encoding="utf-8") as lines:
         for line in lines:
             if line.strip():
                 yield json.loads(line)
 
 
-def labelled(rows: Iterable[Row]) -> Iterator[Row]:
-    """Pairs and choices; groups and siblings as the pairs they hold, once with their ISRCs hidden and once shown."""
+def labelled(rows: Iterable[Row], *, most: int) -> Iterator[Row]:
+    """Pairs and choices; groups and siblings as the pairs they hold, once with their ISRCs hidden and once shown; of
+    a catalogue what `building` makes of `most` tracks.
+    """
+    tracks: list[Row] = []
     for row in rows:
-        if "variants" in row and "isrc" in row:
-            yield from _of_group(row)
-        elif "recordings" in row:
-            yield from _of_siblings(row)
-        elif "candidates" in row or "same" in row:
-            yield {"set": "choices" if "candidates" in row else "pairs", **row}
+        if "spotify_id" in row:
+            tracks.append(row)
+        yield from _labelled(row)
+    yield from build(tracks, most=most)
+
+
+def _labelled(row: Row) -> Iterator[Row]:
+    if "variants" in row and "isrc" in row:
+        yield from _of_group(row)
+    elif "recordings" in row:
+        yield from _of_siblings(row)
+    elif "candidates" in row or "same" in row:
+        yield {"set": "choices" if "candidates" in row else "pairs", **row}
 
 
 def _of_group(group: Row) -> Iterator[Row]:

@@ -37,20 +37,21 @@ def exact_key(a: Row, b: Row) -> bool:
 
 
 def token_sort(a: Row, b: Row) -> bool:
-    """rapidfuzz `token_sort_ratio` from 90."""
+    """`token_sort_ratio` of rapidfuzz, from 90."""
     return fuzz.token_sort_ratio(_whole(a), _whole(b)) >= 90
 
 
 def token_set(a: Row, b: Row) -> bool:
-    """rapidfuzz `token_set_ratio` from 90."""
+    """`token_set_ratio` of rapidfuzz, from 90."""
     return fuzz.token_set_ratio(_whole(a), _whole(b)) >= 90
 
 
 def _weighted(a: Row, b: Row) -> float:
     (artist, title), (other_artist, other_title) = _names(a), _names(b)
-    return 0.6 * SequenceMatcher(None, title, other_title).ratio() + 0.4 * SequenceMatcher(
-        None, artist, other_artist
-    ).ratio()
+    return (
+        0.6 * SequenceMatcher(None, title, other_title).ratio()
+        + 0.4 * SequenceMatcher(None, artist, other_artist).ratio()
+    )
 
 
 def weighted_sequence(a: Row, b: Row) -> bool:

@@ -2,29 +2,37 @@
 
 from __future__ import annotations
 
+import time
 from collections import defaultdict
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from bench.matching.parsing import held_back
-from bench.matching.rules import CHOOSERS, RULES
-from enrichment.domain.matching import choose, match
-from enrichment.domain.matching.sides import side_of
+from bench.matching.rules import CHOOSERS, RULES, Rule
+from enrichment.domain.matching import choose, match, side_of
 
 Row = dict[str, Any]
+Figures = dict[str, float]
 OURS = "linernotes"
+CODES = ("USZZ99900001", "GBYYY9900002")
+"""Two ISRCs that nobody has, shown to see what a code alone does."""
 
 
 @dataclass(slots=True)
 class Pairs:
-    """Verdicts on pairs. said: of those called the same; right: those that are."""
+    """Verdicts on pairs. said: of those called the same; right: those that are. turned: matches that unequal codes
+    undo; made: those of other recordings that equal codes make.
+    """
 
     rows: int = 0
     same: int = 0
     said: int = 0
     right: int = 0
     unsure: int = 0
+    turned: int = 0
+    made: int = 0
 
     def add(self, verdict: str, *, same: bool) -> None:
         """Counts one pair."""
@@ -34,9 +42,9 @@ class Pairs:
         self.right += same and verdict == "same"
         self.unsure += verdict == "unsure"
 
-    def figures(self) -> dict[str, float]:
+    def figures(self) -> Figures:
         """Precision, recall and F1 where there are both kinds; else the share that was called the same."""
-        told = {"rows": self.rows, "unsure": _share(self.unsure, self.rows)}
+        told = {"rows": self.rows, "unsure": _share(self.unsure, self.rows), "turned": self.turned, "made": self.made}
         if self.same in (0, self.rows):
             return told | {"called_same": _share(self.said, self.rows)}
         precision, recall = _share(self.right, self.said), _share(self.right, self.same)
@@ -46,7 +54,7 @@ class Pairs:
 
 @dataclass(slots=True)
 class Choices:
-    """Choices among candidates. unsure: nothing was chosen where something was right."""
+    """Choices among candidates. right: the right one, or none where none is; wrong: another one."""
 
     rows: int = 0
     right: int = 0
@@ -58,8 +66,8 @@ class Choices:
         self.right += chosen == right
         self.wrong += chosen is not None and chosen != right
 
-    def figures(self) -> dict[str, float]:
-        """Shares of all rows."""
+    def figures(self) -> Figures:
+        """Shares of all rows; the rest is unsure."""
         right, wrong = _share(self.right, self.rows), _share(self.wrong, self.rows)
         return {"rows": self.rows, "right": right, "wrong": wrong, "unsure": round(1 - right - wrong, 4)}
 
@@ -68,43 +76,70 @@ def _share(some: int, of: int) -> float:
     return round(some / of, 4) if of else 0.0
 
 
-def ours(a: Row, b: Row) -> str:
-    """Our verdict on two sides."""
+def verdict(a: Row, b: Row) -> str:
+    """Ours on two sides."""
     return match(side_of(a), side_of(b)).verdict
 
 
-def our_choice(query: Row, candidates: list[Row]) -> str | None:
+def _choice(query: Row, candidates: list[Row]) -> str | None:
     """The id that we choose, None where we do not."""
-    return choose(side_of(query), [side_of(candidate) for candidate in candidates]).id
+    return choose(side_of(query), list(map(side_of, candidates))).id
 
 
-_VERDICTS: dict[str, Callable[[Row, Row], str]] = {
-    OURS: ours,
-    **{name: lambda a, b, rule=rule: "same" if rule(a, b) else "different" for name, rule in RULES.items()},
+def _by_rule(rule: Rule, a: Row, b: Row) -> str:
+    return "same" if rule(a, b) else "different"
+
+
+_PAIRS: dict[str, Callable[[Row, Row], str]] = {
+    OURS: verdict,
+    **{name: partial(_by_rule, rule) for name, rule in RULES.items()},
 }
-_CHOICES = {OURS: our_choice, **CHOOSERS}
+_CHOICES: dict[str, Callable[[Row, list[Row]], str | None]] = {OURS: _choice, **CHOOSERS}
+
+Scores = dict[str, dict[str, dict[str, Figures]]]
 
 
-def score(rows: Iterable[Row], *, baselines: bool = True) -> dict[str, dict[str, dict[str, dict[str, float]]]]:
+def score(rows: Iterable[Row]) -> Scores:
     """{set: {"seen" | "held_back": {matcher: figures}}}."""
-    counts: dict[str, dict[str, dict[str, Pairs | Choices]]] = defaultdict(lambda: defaultdict(dict))
+    pairs: dict[tuple[str, str, str], Pairs] = defaultdict(Pairs)
+    choices: dict[tuple[str, str, str], Choices] = defaultdict(Choices)
     for row in rows:
-        part = counts[row["set"]]["held_back" if held_back(str(row.get("id"))) else "seen"]
-        for name in _CHOICES if "candidates" in row else _VERDICTS:
-            if baselines or name == OURS:
-                _count(part, name, row)
-    return {
-        name: {part: {who: count.figures() for who, count in told.items()} for part, told in sorted(parts.items())}
-        for name, parts in counts.items()
-    }
+        part = "held_back" if held_back(str(row.get("id"))) else "seen"
+        if "candidates" in row:
+            for name, choosing in _CHOICES.items():
+                chosen = choosing(row["query"], row["candidates"])
+                choices[row["set"], part, name].add(chosen, row["right"])
+            continue
+        for name, matching in _PAIRS.items():
+            pairs[row["set"], part, name].add(matching(row["a"], row["b"]), same=row["same"])
+        _with_codes(pairs[row["set"], part, OURS], row)
+    scores: Scores = defaultdict(lambda: defaultdict(dict))
+    for (named, part, name), count in (*pairs.items(), *choices.items()):
+        scores[named][part][name] = count.figures()
+    return scores
 
 
-def _count(part: dict[str, Pairs | Choices], name: str, row: Row) -> None:
-    if "candidates" in row:
-        choices = part.setdefault(name, Choices())
-        assert isinstance(choices, Choices)
-        choices.add(_CHOICES[name](row["query"], row["candidates"]), row["right"])
-    else:
-        pairs = part.setdefault(name, Pairs())
-        assert isinstance(pairs, Pairs)
-        pairs.add(_VERDICTS[name](row["a"], row["b"]), same=row["same"])
+def _with_codes(count: Pairs, row: Row) -> None:
+    """What do codes alone change?"""
+    if row["a"].get("isrc") or row["b"].get("isrc"):
+        return
+    hidden = verdict(row["a"], row["b"]) == "same"
+    if hidden:
+        unequal = (dict(side, isrc=code) for side, code in zip((row["a"], row["b"]), CODES, strict=True))
+        count.turned += verdict(*unequal) != "same"
+    elif not row["same"]:
+        count.made += verdict(dict(row["a"], isrc=CODES[0]), dict(row["b"], isrc=CODES[0])) == "same"
+
+
+def speed(rows: Iterable[Row]) -> float:
+    """Pair decisions a second on one core, the candidates of a choice counted one by one."""
+    sides = [
+        (side_of(row.get("query") or row["a"]), [side_of(other) for other in row.get("candidates") or [row["b"]]])
+        for row in rows
+    ]
+    begun = time.process_time()
+    for side, others in sides:
+        for other in others:
+            match(side, other)
+    spent = time.process_time() - begun
+    return round(sum(len(others) for _, others in sides) / spent) if spent else 0.0

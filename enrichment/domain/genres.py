@@ -1,14 +1,14 @@
 """Genres through one vocabulary: whatever a source calls it, the name MusicBrainz has for it.
 
-The vocabulary is `genres.txt`: some two thousand names with the other spellings that sources use, by family. A text is
+The vocabulary is `genres.txt`: some two thousand names by family, with the other spellings that sources use. A text is
 read in this order, and what none of it knows is no genre and left out: a decade, a nationality, a voice, an opinion.
 
-    the whole text       "Drum n Bass" -> drum and bass; "Rap" -> hip hop; "singer/songwriter" -> singer-songwriter
-    its parts            at commas, slashes and the like, and at "and" where it knows both sides of it: "Rock/Pop" -> rock,
-                         pop; "Soul & Funk" -> soul, funk
-    the longest end      "swedish tropical house" -> tropical house; "german indie" -> indie. Spotify had some 6,000 such
-    or else beginning    names, most of them a place or a mood before a genre; "rap ivoire" and "pop urbaine" are the
-                         Romance way round
+    the whole text      "Drum n Bass" -> drum and bass; "Rap" -> hip hop; "Singer/Songwriter" -> singer-songwriter
+    its parts           at commas, slashes and the like, and at "and" where both sides are known: "Rock/Pop" -> rock and
+                        pop; "Soul & Funk" -> soul and funk
+    the longest ending  "swedish tropical house" -> tropical house; "german indie" -> indie: Spotify had some 6,000 such
+                        names, most of them a place or a mood before a genre
+    or beginning        where that is the longer one: "rap ivoire" -> hip hop, "k-pop girl group" -> k-pop
 """
 
 from __future__ import annotations
@@ -22,23 +22,25 @@ from typing import NamedTuple
 
 from enrichment.domain.text import clean, words
 
-ELECTRONIC = "electronic"
-
-_MOST_WORDS = 6
-"""No name of a genre is longer; what is longer is a sentence."""
-_SENTENCE = frozenset(
-    "a about all am any are at best better bring check do dont ever favorite favorites favourite favourites for "
-    "get give gods i if im in is it its just kill like love loved makes me more most music my no not of on or own "
-    "queen queens really song songs stuff sucks that the this to tracks want we what when who with you your yours".split()
+_LONGEST = 6
+"""Words. No name of a genre is longer; what is longer is a sentence."""
+_SENTENCE = re.compile(
+    r"\b(?:an?|about|all|am|any|are|at|best|bring|check|do|dont|ever|favou?rites?|for|get|give|i|if|im|in|is|its?|just|kill"
+    r"|like|loved?|makes|me|more|most|my|no|not|of|on|or|own|really|songs?|stuff|sucks|that|the|this|to|tracks|want|we|what"
+    r"|when|who|with|yours?|you)\b"
 )
-"""Words of an opinion or a list ("songs to dance to", "not metal"): what else such a text names is not its genre."""
-_MARKS = re.compile(r"\s*[/,;|+•·]\s*|\s+-\s+")
+"""Words of an opinion or a list, "songs to dance to", "not metal": such a text names no genre of its subject."""
+_AND = frozenset(("and", "et", "n", "und", "y"))
+_MUSIC = frozenset(("music", "musik"))
+_BETWEEN = re.compile(r"\s*[/,;|+•·]\s*|\s+-\s+")
 
 
-class _Entry(NamedTuple):
-    """genre: its name. alone: does this spelling count for a whole text only?"""
+class _Spelling(NamedTuple):
+    """One spelling of a genre. alone: it counts as a whole text only; within a longer name it means something else."""
 
+    text: str
     genre: str
+    family: str
     alone: bool
 
 
@@ -48,90 +50,95 @@ def genre(text: str) -> str | None:
 
 
 def genres(texts: Iterable[str]) -> list[str]:
-    """The names in the vocabulary of all genres that these texts name, in their order, each once."""
+    """The names in the vocabulary of all the genres that these texts name, in their order, each once."""
     return list(dict.fromkeys(name for text in texts for name in _read(text)))
 
 
 def family(genre: str) -> str | None:
-    """The family of a genre in the vocabulary: "electronic", "hip hop", "rock", …; None for a name outside of it."""
+    """The family of a genre, spelled as the vocabulary has it: "electronic", "hip hop", "rock"; None outside of it."""
     return _families().get(genre)
 
 
 def is_electronic(genres: Iterable[str]) -> bool:
     """Are these the genres of electronic music? At least half of those in the vocabulary must be."""
-    families = Counter(found for name in genres if (found := family(name)))
-    return 0 < families.total() <= 2 * families[ELECTRONIC]
+    found = Counter(map(family, genres))
+    return 0 < found["electronic"] >= (found.total() - found[None]) / 2
 
 
 @lru_cache(maxsize=16384)
 def _read(text: str) -> tuple[str, ...]:
     cleaned = clean(text)
-    found = _vocabulary().get(_key(cleaned))
-    return (found.genre,) if found else tuple(dict.fromkeys(_parts(cleaned)))
+    known = _vocabulary().get(_key(cleaned))
+    return (known.genre,) if known else tuple(dict.fromkeys(_parts(cleaned)))
 
 
 def _parts(text: str) -> Iterator[str]:
-    """Of a text that is no name itself."""
-    for part in _MARKS.split(text):
-        yield from _joined(words(part))
+    for part in _BETWEEN.split(text):
+        yield from _phrase(words(part))
 
 
-def _joined(said: tuple[str, ...]) -> Iterator[str]:
-    """Of words without marks between them, such as ("soul", "and", "funk"), or ("and", "country") from the end of a list."""
-    known = _vocabulary()
-    while said[:1] == ("and",):
+def _phrase(said: tuple[str, ...]) -> Iterable[str]:
+    """The genres of a part: ("soul", "and", "funk"), or ("and", "country") at the end of a list."""
+    if said[:1] == ("and",):
         said = said[1:]
-    sides = [known.get("".join(side)) for side in _at_and(said)]
-    if all(sides):
-        yield from (side.genre for side in sides if side)
-    elif found := _within(said):
-        yield found
+    if said[-1:] and said[-1] in _MUSIC and _key_of(said) not in _vocabulary():
+        said = said[:-1]
+    whole = _vocabulary().get(_key_of(said))
+    if whole:
+        return (whole.genre,)
+    sides = [_vocabulary().get(_key_of(side)) for side in _sides(said)]
+    return [side.genre for side in sides if side] if all(sides) else _within(said)
 
 
-def _at_and(said: tuple[str, ...]) -> list[tuple[str, ...]]:
+def _sides(said: tuple[str, ...]) -> list[tuple[str, ...]]:
+    """Words cut at each "and"."""
     sides: list[tuple[str, ...]] = [()]
     for word in said:
-        sides = [*sides, ()] if word == "and" else [*sides[:-1], (*sides[-1], word)]
+        if word in _AND:
+            sides.append(())
+        else:
+            sides[-1] += (word,)
     return sides
 
 
-def _within(said: tuple[str, ...]) -> str | None:
+def _within(said: tuple[str, ...]) -> Iterable[str]:
     """The longest genre at the end of a longer name, or at its beginning."""
-    if len(said) > _MOST_WORDS or not _SENTENCE.isdisjoint(said[:-1]):
-        return None
+    if len(said) > _LONGEST or _SENTENCE.search(" ".join(said)):
+        return
     for length in range(len(said) - 1, 0, -1):
         for some in (said[-length:], said[:length]):
-            found = _vocabulary().get("".join(some))
-            if found and not found.alone:
-                return found.genre
-    return None
+            known = _vocabulary().get(_key_of(some))
+            if known and not known.alone:
+                yield known.genre
+                return
 
 
 def _key(text: str) -> str:
     """What the spellings of a name share: "Hip-Hop" and "hip hop". "pop/rock" is not "pop rock"."""
-    return "/".join("".join(words(part)) for part in text.split("/"))
+    return "/".join(_key_of(words(part)) for part in text.split("/"))
 
 
-def _lines() -> Iterator[tuple[str, list[str]]]:
-    """(family, spellings) of the vocabulary's genres."""
+def _key_of(said: tuple[str, ...]) -> str:
+    return "".join(said)
+
+
+def spellings() -> Iterator[_Spelling]:
+    """The whole vocabulary, as it stands in its file; a genre's own name is the first of its spellings."""
     under = ""
     for line in files(__package__).joinpath("genres.txt").read_text("utf-8").splitlines():
         if line.startswith("["):
             under = line.strip("[]")
         elif line and not line.startswith("#"):
-            yield under, line.split(" | ")
+            names = line.split(" | ")
+            for name in names:
+                yield _Spelling(name.lstrip("~"), names[0].lstrip("~"), under, name.startswith("~"))
 
 
 @lru_cache(maxsize=1)
-def _vocabulary() -> dict[str, _Entry]:
-    """By the keys of all spellings."""
-    return {
-        _key(spelling): _Entry(spellings[0].lstrip("~"), spelling.startswith("~"))
-        for _, spellings in _lines()
-        for spelling in spellings
-    }
+def _vocabulary() -> dict[str, _Spelling]:
+    return {_key(spelling.text): spelling for spelling in spellings()}
 
 
 @lru_cache(maxsize=1)
 def _families() -> dict[str, str]:
-    return {spellings[0].lstrip("~"): under for under, spellings in _lines()}
+    return {spelling.genre: spelling.family for spelling in spellings()}

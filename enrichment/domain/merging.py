@@ -21,7 +21,8 @@ from math import prod
 from typing import Any
 
 from enrichment.domain.findings import Statement, origin, sure_enough
-from enrichment.domain.music import TEMPO_SLACK, camelot, from_camelot, genre_key, read_key, same_tempo
+from enrichment.domain.genres import genre
+from enrichment.domain.music import TEMPO_SLACK, camelot, from_camelot, read_key, same_tempo
 from enrichment.domain.subjects import FIELDS, Field, Kind, clean_value
 from enrichment.domain.text import clean, name_key
 
@@ -180,17 +181,17 @@ def _united(said: Sequence[Statement]) -> Merged:
 def _genres(said: Sequence[Statement]) -> list[Any]:
     """By the sum of the confidence of those who say so, each origin once; then as the surest source orders them."""
     weight: dict[str, dict[str, float]] = {}
-    spelled: dict[str, str] = {}
     for statement in said:
         first = origin(statement.source)
-        for name in statement.value:
-            key = genre_key(name) if isinstance(name, str) else ""
-            if key:
-                by_origin = weight.setdefault(key, {})
-                by_origin[first] = max(by_origin.get(first, 0.0), statement.confidence)
-                spelled.setdefault(key, clean(name).lower())
-    ranked = sorted(weight, key=lambda key: -round(sum(sorted(weight[key].values())), 9))
-    return [spelled[key] for key in ranked[:MOST_GENRES]]
+        for name in filter(None, map(_genre, statement.value)):
+            by_origin = weight.setdefault(name, {})
+            by_origin[first] = max(by_origin.get(first, 0.0), statement.confidence)
+    return sorted(weight, key=lambda name: -round(sum(sorted(weight[name].values())), 9))[:MOST_GENRES]
+
+
+def _genre(name: Any) -> str:
+    """In the vocabulary where it is there: whoever states a genre past the sources spells it as they like."""
+    return genre(name) or clean(name).lower() if isinstance(name, str) else ""
 
 
 def _aliases(said: Sequence[Statement]) -> list[Any]:

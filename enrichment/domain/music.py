@@ -1,10 +1,10 @@
-"""Keys, the Camelot wheel, tempo and genres: the little music theory that the data needs."""
+"""Keys, the Camelot wheel and tempo: the little music theory that the data needs."""
 
 from __future__ import annotations
 
 import re
 
-from enrichment.domain.text import clean, words
+from enrichment.domain.text import clean
 
 _MINOR = ("C", "C#", "D", "Eb", "E", "F", "F#", "G", "G#", "A", "Bb", "B")
 _MAJOR = ("C", "Db", "D", "Eb", "E", "F", "F#", "G", "Ab", "A", "Bb", "B")
@@ -77,12 +77,3 @@ TEMPO_SLACK = 0.03
 def same_tempo(a: float, b: float) -> bool:
     """Do two tempi (beats per minute) agree? Half and double do not: which one is meant is a matter of taste."""
     return abs(a - b) <= TEMPO_SLACK * max(abs(a), abs(b))
-
-
-_GENRE_ALIASES = {"rnb": "randb", "rhythmandblues": "randb", "dnb": "drumandbass", "drumnbass": "drumandbass"}
-
-
-def genre_key(name: str) -> str:
-    """What two spellings of a genre share: "Hip-Hop" and "hip hop", "R&B" and "RnB". Empty for no name."""
-    joined = "".join(words(clean(name)))
-    return _GENRE_ALIASES.get(joined, joined)

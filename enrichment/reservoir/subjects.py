@@ -262,6 +262,7 @@ class Wish:
     priority: int
     forced_at: datetime | None = None
     correlation_id: str | None = None
+    batch_id: uuid.UUID | None = None
 
     def joined(self, other: Wish) -> Wish:
         """Both wishes in one."""
@@ -271,21 +272,24 @@ class Wish:
             max(self.priority, other.priority),
             other.forced_at or self.forced_at,
             self.correlation_id or other.correlation_id,
+            self.batch_id if self.batch_id == other.batch_id else None,
         )
 
 
 # What is open is joined: wishes add up and the priority rises. What has ended begins anew.
 _WANT = text("""
-INSERT INTO enrichment_status AS s (kind, subject_id, wanted, priority, forced_at, correlation_id)
-SELECT kind, subject_id, wanted, priority, forced_at, correlation_id
+INSERT INTO enrichment_status AS s (kind, subject_id, wanted, priority, forced_at, correlation_id, batch_id)
+SELECT kind, subject_id, wanted, priority, forced_at, correlation_id, batch_id
 FROM jsonb_to_recordset(CAST(:rows AS jsonb)) AS r(kind text, subject_id uuid, wanted text[], priority int,
-    forced_at timestamptz, correlation_id text)
+    forced_at timestamptz, correlation_id text, batch_id uuid)
 ON CONFLICT (kind, subject_id) DO UPDATE SET
     wanted = (SELECT array_agg(DISTINCT name) FROM unnest(s.wanted || excluded.wanted) AS w(name)),
     priority = CASE WHEN s.status IN ('pending', 'in_progress') THEN greatest(s.priority, excluded.priority)
                     ELSE excluded.priority END,
     forced_at = coalesce(excluded.forced_at, s.forced_at),
     correlation_id = coalesce(excluded.correlation_id, s.correlation_id),
+    batch_id = CASE WHEN s.batch_id = excluded.batch_id OR s.status NOT IN ('pending', 'in_progress')
+                    THEN excluded.batch_id END,
     requested_at = CASE WHEN s.status IN ('pending', 'in_progress') THEN s.requested_at ELSE clock_timestamp() END,
     finished_at = CASE WHEN s.status IN ('pending', 'in_progress') THEN s.finished_at END,
     status = CASE WHEN s.status = 'in_progress' THEN s.status ELSE 'pending' END,
@@ -303,6 +307,7 @@ def want(connection: Connection, wishes: Sequence[Wish]) -> None:
             "priority": wish.priority,
             "forced_at": wish.forced_at.isoformat() if wish.forced_at else None,
             "correlation_id": wish.correlation_id,
+            "batch_id": str(wish.batch_id) if wish.batch_id else None,
         }
         for wish in sorted(wishes, key=lambda wish: wish.ref.id.bytes)
     ]

@@ -6,6 +6,7 @@ from sqlalchemy import Connection
 
 from enrichment.domain.subjects import Kind
 from enrichment.reservoir import lookups
+from enrichment.reservoir import requests as taken_in
 from enrichment.reservoir import subjects as rows
 from enrichment.reservoir.lookups import NewLookup
 from enrichment.reservoir.retrying import in_transaction
@@ -24,8 +25,13 @@ def request_artwork(
     album_id: str | None = None,
     performer_id: str | None = None,
     priority: int = DEFAULT_PRIORITY,
+    *,
+    request_id: str | None = None,
 ) -> str:
-    """Submits the download. Returns what came of it, in words. Raises BadRequest, and Unknown for an unknown id."""
+    """Submits the download; twice with one request_id is once. Returns what came of it, in words.
+
+    Raises BadRequest, and Unknown for an unknown id.
+    """
     kind, given = (Kind.ALBUM, album_id) if album_id else (Kind.PERFORMER, performer_id)
     if not given or not isinstance(given, str):
         raise BadRequest("album_id or performer_id: neither is given")
@@ -34,6 +40,8 @@ def request_artwork(
         ref = by_text(connection, kind, given)
         if ref is None:
             raise Unknown(f"{kind}_id: {given!r} is not known")
+        if request_id is not None and not taken_in.take_in(connection, [request_id]):
+            return set(), f"{kind} {ref.id}: taken in before"
         return _insert(fleet, connection, ref, artwork_priority(priority))
 
     sources, said = in_transaction(fleet.engine, work)

@@ -50,6 +50,8 @@ def fetch(fleet: Fleet, source: str, ticket: str) -> Fetched:
     place = _Place(fleet, source, ticket)
     try:
         place.turn = _turn(fleet, source)
+        if fleet.stopping():
+            return Fetched(source, outcome="the worker stops")
         if place.turn is None:
             return Fetched(source, outcome="no turn in time")
         if (probed := probing.probe(fleet, source, place.turn)) is not None:
@@ -91,7 +93,7 @@ def _turn(fleet: Fleet, source: str) -> Turn | None:
             lead = min(CLAIM_LEAD, fleet.claim_seconds * 1.5)
             fleet.sleep(max(0.0, got.moment - lead - fleet.monotonic()))
             return got
-        if got.paused or fleet.monotonic() + got.after > until:
+        if got.paused or fleet.stopping() or fleet.monotonic() + got.after > until:
             return None
         fleet.sleep(got.after)
 
@@ -100,7 +102,7 @@ def _use(fleet: Fleet, source: str, turn: Turn, place: _Place) -> Fetched:
     """Claim, ask, settle; again with the turn in hand as long as answers come from the cache."""
     lookups = found = 0
     outcome = "nothing to ask"
-    while not turn.used:
+    while not turn.used and not fleet.stopping():
         claims = _claim(fleet, source, turn)
         if not claims:
             break

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import random
 import time
-from collections.abc import Callable, Mapping
+import uuid
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -19,8 +20,10 @@ from enrichment.domain.freshness import may_use
 from enrichment.domain.planning import Steps
 from enrichment.domain.questions import Question
 from enrichment.reservoir import fleet as fleet_rows
+from enrichment.reservoir import settling
 from enrichment.reservoir.fleet import SourceStanding, WorkerCard
 from enrichment.reservoir.lookups import GATHER_SECONDS
+from enrichment.reservoir.settling import Settlement
 from enrichment.sources.base import Source
 from enrichment.wire.limiter import Limiter
 from enrichment.wire.wire import Wire
@@ -33,7 +36,15 @@ STOP = 24 * 3600.0
 SendFetch = Callable[[str, str], None]
 """Publishes a fetch message: source, ticket. None where there is no broker: the workers' stewards send them."""
 
+Fence = Callable[[Connection, Sequence[Settlement], uuid.UUID], set[int]]
+"""Moves the lookups whose claim is still held by this worker, and says which those are."""
+
 log = structlog.get_logger()
+
+
+def never() -> bool:
+    """For a process that nobody tells to stop."""
+    return False
 
 
 @dataclass(slots=True)
@@ -42,7 +53,8 @@ class Fleet:
 
     sources: shared with wire and limiter; one whose probe has found something out is replaced in it.
     questions, steps: what can be asked, with the keys and by the terms there are. commercial: LINERNOTES_COMMERCIAL.
-    sleep: waits, and returns early when the worker is told to stop. monotonic: seconds. speed: LINERNOTES_SPEED.
+    sleep: waits, and returns early when the worker is told to stop (stopping). monotonic: seconds. speed:
+    LINERNOTES_SPEED.
     """
 
     engine: Engine
@@ -57,6 +69,8 @@ class Fleet:
     monotonic: Callable[[], float] = time.monotonic
     jitter: Callable[[], float] = random.random
     claim_seconds: float = 0.005
+    fence: Fence = settling.apply
+    stopping: Callable[[], bool] = never
     questions: Mapping[str, tuple[Question, ...]] = field(init=False)
     steps: Steps = field(init=False)
     _declared: Mapping[str, Source[Any]] = field(init=False)

@@ -1,7 +1,4 @@
-"""Reports: what has come of requests, how much of what was permitted was used, how the fleet and its subjects stand.
-
-Also the dead letters, as people act on them.
-"""
+"""Reports: what has come of requests, how much of what was permitted was used, how the fleet and its subjects stand."""
 
 from __future__ import annotations
 
@@ -16,14 +13,12 @@ from sqlalchemy import Connection, select, text
 
 from enrichment.domain.questions import Budget, Terms
 from enrichment.domain.subjects import FIELDS, WANTED, Kind, Status
-from enrichment.reservoir import dead_letters, findings, lookups
+from enrichment.reservoir import findings, lookups
 from enrichment.reservoir import fleet as fleet_rows
-from enrichment.reservoir import subjects as rows
 from enrichment.reservoir.retrying import in_transaction
 from enrichment.reservoir.subjects import Ref
 from enrichment.services.fleet import Fleet
 from enrichment.services.progress import PRODUCER, database_now
-from enrichment.services.refill import refill_all
 from enrichment.services.submit import by_text
 from models import OPEN_STATES, TABLES, column_of
 
@@ -159,7 +154,7 @@ def answers(fleet: Fleet, refs: Collection[Ref]) -> dict[Ref, dict[str, Any]]:
 
     def read(connection: Connection) -> dict[Ref, dict[str, Any]]:
         now = database_now(connection)
-        subjects = _subjects(connection, refs)
+        subjects = records(connection, refs)
         found = {}
         for row in connection.execute(_STANDINGS, {"ids": [ref.id for ref in refs]}):
             ref = Ref(Kind(row.kind), row.subject_id)
@@ -170,7 +165,7 @@ def answers(fleet: Fleet, refs: Collection[Ref]) -> dict[Ref, dict[str, Any]]:
     return in_transaction(fleet.engine, read)
 
 
-def _answer(ref: Ref, row: Any, subject: _Row, now: datetime) -> dict[str, Any]:
+def _answer(ref: Ref, row: Any, subject: Record, now: datetime) -> dict[str, Any]:
     ended = row.status in ENDED
     answer = {
         f"{ref.kind}_id": subject.id,
@@ -187,7 +182,7 @@ def _answer(ref: Ref, row: Any, subject: _Row, now: datetime) -> dict[str, Any]:
 
 
 @dataclass(frozen=True, slots=True)
-class _Row:
+class Record:
     """A subject's row: the id its producer knows it by, and its merged fields."""
 
     id: str
@@ -195,7 +190,8 @@ class _Row:
     enriched_at: datetime | None
 
 
-def _subjects(connection: Connection, refs: Iterable[Ref]) -> dict[Ref, _Row]:
+def records(connection: Connection, refs: Iterable[Ref]) -> dict[Ref, Record]:
+    """These subjects as they are known now; missing ones are left out."""
     wanted: dict[Kind, list[Any]] = defaultdict(list)
     for ref in refs:
         wanted[ref.kind].append(ref.id)
@@ -209,7 +205,7 @@ def _subjects(connection: Connection, refs: Iterable[Ref]) -> dict[Ref, _Row]:
                 for name, spec in FIELDS[kind].items()
             }
             values = {name: value for name, value in shown.items() if value is not None}
-            found[Ref(kind, row["id"])] = _Row(row["external_id"] or str(row["id"]), values, row["enriched_at"])
+            found[Ref(kind, row["id"])] = Record(row["external_id"] or str(row["id"]), values, row["enriched_at"])
     return found
 
 
@@ -451,7 +447,7 @@ def subject_report(fleet: Fleet, kind: Kind, given: str) -> dict[str, Any] | Non
         ref = by_text(connection, kind, given)
         if ref is None:
             return None
-        subject = _subjects(connection, [ref])[ref]
+        subject = records(connection, [ref])[ref]
         standing = connection.execute(_STANDINGS, {"ids": [ref.id]}).one_or_none()
         report = {f"{kind}_id": subject.id, "id": str(ref.id), **_standing(standing), "fields": subject.values}
         if kind is Kind.PERFORMER:
@@ -477,7 +473,7 @@ def _standing(row: Any | None) -> dict[str, Any]:
     }
 
 
-def _performer_report(subject: _Row, standing: Any | None) -> dict[str, Any]:
+def _performer_report(subject: Record, standing: Any | None) -> dict[str, Any]:
     values = subject.values
     return {
         "performer_name": values.get("name"),
@@ -524,38 +520,3 @@ def _asked(connection: Connection, ref: Ref) -> list[dict[str, Any]]:
 
 def _iso(moment: datetime | None) -> str | None:
     return moment.isoformat() if moment is not None else None
-
-
-# --- dead letters ---------------------------------------------------------------------------------------------------
-
-
-def letters(fleet: Fleet, *, source: str | None = None, state: str = "open", most: int = 100) -> list[dict[str, Any]]:
-    """The newest letters in this state (open, replayed, dropped)."""
-    with fleet.engine.connect() as connection:
-        return dead_letters.listed(connection, source=source, state=state, most=most)
-
-
-def letter(fleet: Fleet, number: int) -> dict[str, Any] | None:
-    """One letter, whole; None where there is none of this number."""
-    with fleet.engine.connect() as connection:
-        return dead_letters.shown(connection, number)
-
-
-def replay(fleet: Fleet, numbers: Collection[int]) -> int:
-    """Asks the questions of these open letters again; their subjects take the answers in. Returns how many; twice is
-    once.
-    """
-
-    def work(connection: Connection) -> list[Any]:
-        replayed = list(dead_letters.replay(connection, numbers))
-        rows.reopen(connection, [each.subject_id for each in replayed])
-        return replayed
-
-    replayed = in_transaction(fleet.engine, work)
-    refill_all(fleet, {each.source for each in replayed})
-    return len(replayed)
-
-
-def drop(fleet: Fleet, numbers: Collection[int], reason: str) -> list[int]:
-    """Closes these open letters, with a reason. Returns those it closed."""
-    return in_transaction(fleet.engine, lambda connection: dead_letters.drop(connection, numbers, reason))

@@ -48,7 +48,7 @@ def _settle(fleet: Fleet, connection: Connection, answered: Sequence[Answered], 
     refs = {Ref(each.settlement.claim.kind, each.settlement.claim.subject_id) for each in answered}
     rows.lock_names(connection, _albums_named(answered))
     subjects = rows.lock(connection, refs)
-    applied = settling.apply(connection, [each.settlement for each in answered], fleet.worker.id)
+    applied = fleet.fence(connection, [each.settlement for each in answered], fleet.worker.id)
     settling.write_dead_letters(connection, [each.settlement for each in answered], applied)
     kept = [each for each in answered if each.settlement.claim.id in applied and each.findings]
     subjects = _meet_albums(connection, subjects, kept)

@@ -7,12 +7,14 @@ from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
 from typing import Any
+from uuid import UUID
 
 from sqlalchemy import Connection
 
 from enrichment.domain.findings import Statement
 from enrichment.domain.subjects import WANTED, Kind, clean_value
 from enrichment.reservoir import findings, lookups
+from enrichment.reservoir import requests as taken_in
 from enrichment.reservoir import subjects as rows
 from enrichment.reservoir.findings import NewFinding
 from enrichment.reservoir.identities import Identity, resolve
@@ -44,12 +46,20 @@ def submit(fleet: Fleet, request: Request) -> Ref:
     return accepted.ref
 
 
-def submit_all(fleet: Fleet, requests: Sequence[Request]) -> list[Accepted]:
-    """Many requests, each transaction a chunk of them; one that cannot be taken does not hinder the others."""
+def submit_all(
+    fleet: Fleet, requests: Sequence[Request], ids: Sequence[str | None] = (), batch_id: UUID | None = None
+) -> list[Accepted]:
+    """Many requests, each transaction a chunk of them; one that cannot be taken does not hinder the others.
+
+    ids: of the requests, None where one has none. A request whose id was submitted before is accepted and changes
+    nothing. batch_id: of the batch they belong to, by which they can be cancelled.
+    """
     accepted: list[Accepted] = []
     for start in range(0, len(requests), CHUNK):
         chunk = requests[start : start + CHUNK]
-        done, sources, critical = in_transaction(fleet.engine, partial(_submit, fleet, requests=chunk))
+        known_as = ids[start : start + CHUNK] or [None] * len(chunk)
+        work = partial(_submit, fleet, requests=chunk, ids=known_as, batch_id=batch_id)
+        done, sources, critical = in_transaction(fleet.engine, work)
         accepted += done
         refill_all(fleet, sources, critical=any(request.priority == 10 for request in chunk))
         if critical:
@@ -57,15 +67,21 @@ def submit_all(fleet: Fleet, requests: Sequence[Request]) -> list[Accepted]:
     return accepted
 
 
-def _submit(fleet: Fleet, connection: Connection, requests: Sequence[Request]) -> tuple[list[Accepted], set[str], bool]:
+def _submit(
+    fleet: Fleet,
+    connection: Connection,
+    requests: Sequence[Request],
+    ids: Sequence[str | None],
+    batch_id: UUID | None,
+) -> tuple[list[Accepted], set[str], bool]:
     identities = [_identity(request) for request in requests]
     refs, created = resolve(connection, identities)
     now = database_now(connection)
-    taken = [(ref, request) for ref, request in zip(refs, requests, strict=True) if ref is not None]
+    taken = _new(connection, refs, requests, ids)
     subjects = rows.lock(connection, [ref for ref, _ in taken])
     findings.keep(connection, [new for ref, request in taken for new in _given(ref, request, now)])
     findings.take_from_twins(connection, [ref.id for ref in created if ref.kind is Kind.TRACK])
-    sources = _want(connection, taken, now)
+    sources = _want(connection, taken, now, batch_id)
     forced = {ref for ref, request in taken if request.force_refresh}
     lookups.force(connection, [id_ for subject in subjects if subject.ref in forced for id_ in subject.family], now)
     rows.refresh_standings(connection, subjects)
@@ -76,7 +92,25 @@ def _submit(fleet: Fleet, connection: Connection, requests: Sequence[Request]) -
     return accepted, sources | advanced.sources, advanced.critical
 
 
-def _want(connection: Connection, taken: Sequence[tuple[Ref, Request]], now: datetime) -> set[str]:
+def _new(
+    connection: Connection, refs: Sequence[Ref | None], requests: Sequence[Request], ids: Sequence[str | None]
+) -> list[tuple[Ref, Request]]:
+    """The requests that can be taken, but for those that were taken in before."""
+    known = [(ref, request, id_) for ref, request, id_ in zip(refs, requests, ids, strict=True) if ref is not None]
+    first = taken_in.take_in(connection, {id_ for _, _, id_ in known if id_ is not None})
+    new: list[tuple[Ref, Request]] = []
+    for ref, request, id_ in known:
+        if id_ is None:
+            new.append((ref, request))
+        elif id_ in first:
+            first.remove(id_)
+            new.append((ref, request.model_copy(update={"correlation_id": request.correlation_id or id_})))
+    return new
+
+
+def _want(
+    connection: Connection, taken: Sequence[tuple[Ref, Request]], now: datetime, batch_id: UUID | None
+) -> set[str]:
     """Status rows; asking again joins what is open: the priority rises, a forced moment is set."""
     wishes: dict[Ref, rows.Wish] = {}
     for ref, request in taken:
@@ -86,6 +120,7 @@ def _want(connection: Connection, taken: Sequence[tuple[Ref, Request]], now: dat
             request.priority,
             now if request.force_refresh else None,
             request.correlation_id,
+            batch_id,
         )
         wishes[ref] = wish if ref not in wishes else wishes[ref].joined(wish)
     rows.want(connection, list(wishes.values()))

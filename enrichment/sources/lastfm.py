@@ -21,10 +21,10 @@ import httpx2
 import pylast
 
 from enrichment.domain.matching import Side
-from enrichment.domain.music import genre_key
 from enrichment.domain.outcomes import ANSWER, Answer, Judgement, Verdict
 from enrichment.domain.questions import Budget, Freshness, Keys, Limit, Question, Terms
 from enrichment.domain.subjects import Kind
+from enrichment.domain.text import words
 from enrichment.sources.base import Ask, Line, Reply, Source, judge_http, mark, retry_after
 from enrichment.sources.reading import (
     Json,
@@ -124,14 +124,6 @@ _SEVERAL = re.compile(
 )
 _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 _RELEASED = re.compile(rf"(?P<day>\d{{1,2}}) (?P<month>{'|'.join(_MONTHS)}) (?P<year>\d{{4}})\b")
-
-_NO_GENRE = re.compile(
-    r"(?:19|20)?\d0'?s|\d+|.|seen live|favou?rites?(?: .*)?|.*\b(?:i own|i like|i love|wishlist|vocalists?|stars)\b.*"
-    r"|love|loved|beautiful|awesome|cool|amazing|best|epic|sexy|fun|good|great|check out|under .* listeners|spotify"
-    r"|american|british|english|scottish|irish|german|french|swedish|canadian|australian|japanese|russian|italian"
-    r"|finnish|norwegian|dutch|spanish|polish|usa|uk|germany|france|sweden|canada|australia|japan|russia"
-)
-"""Tags that people use and that are no genre, in lower case: decades, opinions, shelves, voices, countries."""
 
 
 class LastFM(Source["Client"]):
@@ -489,13 +481,10 @@ def _tracklist(tracks: Sequence[Element]) -> list[Json]:
 
 
 def _genres(tags: Iterable[Element], *own: str) -> list[str]:
-    """Those of the tags that may be genres. own: names of the thing itself, which are tags of most things."""
-    keys = {genre_key(name) for name in own}
-    return [name for name in genres(_said(tag, "name") for tag in tags) if _is_genre(name, keys)]
-
-
-def _is_genre(name: str, own: set[str]) -> bool:
-    return genre_key(name) not in own and not _NO_GENRE.fullmatch(name)
+    """The genres among the tags. own: names of the thing itself, tags of most things, "Daft Punk" among them."""
+    no_genres = {words(name) for name in own}
+    names = (_said(tag, "name") for tag in tags)
+    return genres((name for name in names if words(name) not in no_genres), tags=True)
 
 
 def _images(found: Iterable[Element]) -> list[Json]:

@@ -264,7 +264,8 @@ def tell_genres(told: Told, *entities: Json) -> None:
 
 def _voted(what: str, *entities: Json) -> list[str]:
     rows = [row for entity in entities for row in many(entity.get(what)) if whole(row.get("count", 1)) > 0]
-    return genres(row.get("name") for row in sorted(rows, key=lambda row: -whole(row.get("count"))))
+    names = [row.get("name") for row in sorted(rows, key=lambda row: -whole(row.get("count")))]
+    return genres(names, tags=what == "tags")
 
 
 def is_true(value: Any) -> bool:

@@ -12,6 +12,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
+from enrichment.domain import genres as vocabulary
 from enrichment.domain.findings import Finding
 from enrichment.domain.matching import Side, choose, same_artist, same_title
 from enrichment.domain.outcomes import Answer, Judgement, Verdict
@@ -74,9 +75,15 @@ def texts(value: Any) -> list[str]:
     return list(dict.fromkeys(name for name in map(text, value) if name))
 
 
-def genres(names: Iterable[Any]) -> list[str]:
-    """Genre names in lower case, without repeats."""
-    return list(dict.fromkeys(name.lower() for name in map(text, names) if name))
+def genres(names: Iterable[Any], *, tags: bool = False) -> list[str]:
+    """The genres of the one vocabulary that these names stand for, without repeats; names of none are left out.
+
+    Where it knows none of them they are told as they stand, in lower case: a source's genre is one, however new.
+    tags: they are anybody's words, which may be about anything.
+    """
+    said = [name for name in map(text, names) if name]
+    known = vocabulary.genres(said)
+    return known if known or tags else list(dict.fromkeys(name.lower() for name in said))
 
 
 def whole(value: Any) -> int:

@@ -305,7 +305,7 @@ def _tell(told: Told, item: str, facts: Facts) -> None:
         images=[{"url": f"{file}?width={width}", "width": width} for file in pictures for width in WIDTHS],
         country=name_of(code),
         country_code=code,
-        genres=genres(label.removesuffix(" music") for label in _values(facts, "genre")),
+        genres=genres(_values(facts, "genre")),
         external_urls=links.by_kind((url, "official homepage") for found in urls.values() for url in found),
         **links.ids_in(Kind.PERFORMER, lone),
     )

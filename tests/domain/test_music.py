@@ -1,4 +1,4 @@
-"""Keys, the Camelot wheel, tempo, genres."""
+"""Keys, the Camelot wheel, tempo."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from enrichment.domain.music import camelot, from_camelot, genre_key, key_name, read_key, same_tempo
+from enrichment.domain.music import camelot, from_camelot, key_name, read_key, same_tempo
 
 # The wheel as it is printed, https://mixedinkey.com/camelot-wheel/ (12B to 11B upwards by fifths).
 WHEEL = {
@@ -82,15 +82,7 @@ def test_tempi_agree_within_three_percent(a: float, b: float, agree: bool) -> No
     assert same_tempo(a, b) is agree is same_tempo(b, a)
 
 
-@pytest.mark.parametrize(
-    ("a", "b"), [("Hip-Hop", "hip hop"), ("R&B", "RnB"), ("Drum & Bass", "drum and bass"), ("Drum n Bass", "DnB")]
-)
-def test_one_genre_in_two_spellings(a: str, b: str) -> None:
-    assert genre_key(a) == genre_key(b) != ""
-
-
 @given(st.text(max_size=20))
 def test_no_text_raises(text: str) -> None:
-    genre_key(text)
     key = read_key(text)
     assert camelot(text) == (camelot(key) if key else None)

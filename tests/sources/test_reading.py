@@ -7,7 +7,18 @@ import pytest
 from enrichment.domain.subjects import Kind
 from enrichment.sources import links
 from enrichment.sources.countries import code_of, name_of
-from enrichment.sources.reading import Told, date, fields_of, is_mbid, isrc, milliseconds, people, pick_performer, whole
+from enrichment.sources.reading import (
+    Told,
+    date,
+    fields_of,
+    genres,
+    is_mbid,
+    isrc,
+    milliseconds,
+    people,
+    pick_performer,
+    whole,
+)
 
 
 @pytest.mark.parametrize(
@@ -124,3 +135,9 @@ def test_countries() -> None:
     assert (name_of("gb"), code_of("united kingdom"), code_of("USA")) == ("United Kingdom", "GB", "US")
     assert (name_of("XW"), code_of("Bristol"), code_of("")) == ("", "", "")
     assert code_of(name_of("CI")) == "CI"
+
+
+def test_genres_in_the_one_vocabulary() -> None:
+    assert genres(["Trip-Hop", "Otherworldcore", None, "Rock/Pop"]) == ["trip hop", "rock", "pop"]
+    assert genres(["Otherworldcore", "", "otherworldcore"]) == ["otherworldcore"]
+    assert genres(["seen live", "90s"], tags=True) == []

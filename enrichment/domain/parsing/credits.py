@@ -29,7 +29,7 @@ class Artist:
 
 @lru_cache(maxsize=1)
 def well_known() -> frozenset[str]:
-    """Identity keys of well-known names that hold a joiner or begin with "The" (`well_known.txt`, a part of the code)."""
+    """Identity keys of well-known names that hold a joiner or begin with "The": `well_known.txt`, part of the code."""
     listed = files(__package__).joinpath("well_known.txt").read_text("utf-8")
     return frozenset(map(name_key, listed.splitlines()))
 
@@ -46,14 +46,17 @@ def dictionary(names: Collection[str]) -> Known:
 
 
 _ROLES = re.compile(
-    r"\s+(?:(?P<featured>feat(?:uring)?\.?|ft\.?|f/|w/|with)|(?P<versus>vs\.?|versus|v\.s\.)"
+    r"\s+(?:(?P<featured>feat(?:uring)?\.?|ft\.?|f/|w/|(?-i:with))|(?P<versus>vs\.?|versus|v\.s\.)"
     r"|(?P<presented>pres(?:ents|ent|enting)?\.?|introducing))\s+",
     re.IGNORECASE,
 )
 _FEAT = re.compile(r"^(?:feat(?:uring)?\b\.?|ft\b\.?|f/|w/|with\s)\s*(?P<names>\S.*)$", re.IGNORECASE)
-_BRACKETED = re.compile(r"\s*[(\[]\s*((?:feat(?:uring)?\b\.?|ft\b\.?|f/|w/|with|vs\.?|pres\.?)\s[^()\[\]]*)[)\]]", re.IGNORECASE)
+_BRACKETED = re.compile(
+    r"\s*[(\[]\s*((?:feat(?:uring)?\b\.?|ft\b\.?|f/|w/|with|vs\.?|pres\.?)\s[^()\[\]]*)[)\]]", re.IGNORECASE
+)
 _JOINERS = re.compile(
-    r"(\s*(?:[;、，]|,(?!\d))\s*(?:(?:&|\+|and|x|w/)\s+)?|\s+(?:&|\+|x|×|X|and|And|AND|b[2-5]b|B[2-5]B|f2f|F2F|meets|Meets|/|//|\|)\s+)"
+    r"(\s*(?:[;、，]|,(?!\d))\s*(?:(?:&|\+|and|x|w/)\s+)?|\s+(?:&|\+|[xX](?!\s+(?:[&+xX×]|and|vs)\s)|×|and|And|AND|b[2-5]b|B[2-5]B|f2f|F2F"
+    r"|meets|Meets|/|//|\|)\s+)"
 )
 _LOOSE = re.compile(r"\s*(?:&|\+|and|meets)\s*", re.IGNORECASE)
 _BACKING = re.compile(
@@ -86,7 +89,7 @@ def read_credit(text: str, known: Known = is_well_known) -> tuple[Artist, ...]:
 
 
 def _is_name_part(text: str, match: re.Match[str], known: Known) -> bool:
-    """ "With" and "presents" are words of names too."""
+    """Words like "with" are parts of names too."""
     return not match["versus"] and match[0].strip().lower() in ("with", "introducing") and known_whole(text, known)
 
 
@@ -168,8 +171,10 @@ _VERSION_WORDS = re.compile(
 )
 _MANNER = re.compile(
     r"""\b(?:extended|ext\.?|radio|club|original|vocal|instrumental|acoustic|live|festival|private|special|short|long|main|single|album|full
-      |dub|deep|tech|house|techno|trance|classic|anthem|intro|outro|unreleased|official|summer|sunset|sunrise|festival|night|late
-      |closing|opening|alternat(?:e|iv)e?|vip|re|edit|rub|remix|mix|bootleg|rework|mash-?up|dubby?|ambient|chill(?:out)?
+      |dub|deep|tech|house|techno|trance|classic|anthem|intro|outro|unreleased|official|summer|sunset|sunrise
+      |festival|night|late
+      |closing|opening|alternat(?:e|iv)e?|vip|re|edit|rub|remix|mix|bootleg|rework|mash-?up|dubby?|ambient
+      |chill(?:out)?
       |disco|drum|bass|garage|piano|orchestral|stripped|a|the|and|first|second|new|old|19\d\d|20\d\d|\d+"?)\b""",
     re.IGNORECASE | re.VERBOSE,
 )
@@ -197,7 +202,8 @@ def remixers(version: str, known: Known = is_well_known) -> tuple[Artist, ...]:
     if not re.sub(r"[\W_]+", "", _MANNER.sub("", named)) or _OWN_VERSION.search(version):
         return ()
     named = re.sub(
-        r"\s+(?:extended|ext|radio|club|vocal|instrumental|acoustic|live|festival|private|special|intro|outro|dub|unreleased|vip|original)$",
+        r"\s+(?:extended|ext|radio|club|vocal|instrumental|acoustic|live|festival|private|special|intro|outro"
+        r"|dub|unreleased|vip|original)$",
         "",
         named.strip(),
         flags=re.IGNORECASE,

@@ -7,11 +7,12 @@ import re
 from enrichment.domain.parsing.noise import strip_extension
 
 _SHOP_ID = re.compile(r"^\d{5,9}_(?=\D)")
-_SCENE = re.compile(r"^(?:(?P<position>[A-H]?\d{1,3})[-_.])?(?P<artist>[^\s-]+(?:-(?=-)[^\s-]+)*)-(?P<title>[^\s-]\S*)$")
+_SCENE = re.compile(
+    r"^(?:(?P<position>[A-H]?\d{1,3})[-_.])?(?P<artist>[^\s-]+(?:-(?=-)[^\s-]+)*)-(?P<title>[^\s-]\S*)$"
+)
 _NUMBER = re.compile(r"^(?P<position>\d{1,3})[-_.](?=[^\W\d])")
 _PADDED = re.compile(r"^(?P<position>0?\d{1,2})\s+(?=\D.*\s-\s)")
 _MV = re.compile(r"^(?:MV|PV)_", re.IGNORECASE)
-_SCENE_TAIL = re.compile(r"-(?:\d{4}|[a-z0-9]{2,6})$")
 
 
 def opened(text: str) -> tuple[str, str, bool]:
@@ -58,7 +59,11 @@ def _loose(text: str, *, extended: bool) -> tuple[str, str, bool]:
     return _restored(text), position, extended
 
 
-_FORBIDDEN = ((re.compile(r"(?<=\b7)_|(?<=\b12)_"), '"'), (re.compile(r"(?<!\w)_(\w[^_]*)_(?!\w)"), r'"\1"'), (re.compile(r" _ "), " / "))
+_FORBIDDEN = (
+    (re.compile(r"(?<=\b7)_|(?<=\b12)_"), '"'),
+    (re.compile(r"(?<!\w)_(\w[^_]*)_(?!\w)"), r'"\1"'),
+    (re.compile(r" _ "), " / "),
+)
 
 
 def _restored(text: str) -> str:

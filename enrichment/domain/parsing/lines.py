@@ -124,13 +124,15 @@ def readable(text: str) -> str:
 
 
 _UNKNOWN = re.compile(
-    r"(?:[\[(]?(?:(?:track|tune|song)\s)?i\.?d\.?\s?\#?\d{0,3}\??[\])]?|\W*\?[\s?]*|\.{2,}|…+|_{2,}|-+|x{3,}"
-    r"|(?:un(?:known|identified|bekannt)|desconocid[oa]|inconnue?|sconosciuto|no\ name|неизвест\w+)(?:\s(?:artists?|track|title|tune|song|id|dj))*(?:\s\d+)?"
-    r"|track\s?\#?\d+|untitled\s+id|n/?a|t\.?b\.?[ac]\.?|to\ be\ (?:announced|confirmed)|\?+\s?id\s?\?*)",
+    r"(?:[\[(]?(?:(?:track|tune|song)\s)?i\.?d\.?\s?\#?\d{0,3}\??[\])]?|\W*\?[\s?]*|\.{2,}|…+|_{2,}|-+"
+    r"|(?:un(?:known|identified|bekannt)|desconocid[oa]|inconnue?|sconosciuto|no\ name"
+    r"|неизвест\w+)(?:\s(?:artists?|track|title|tune|song|id|dj))*(?:\s\d+)?"
+    r"|track\s?\#?\d+|(?:untitled|no)\s+id|n/?a|t\.?b\.?[ac]\.?|to\ be\ (?:announced|confirmed)|\?+\s?id\s?\?*)",
     re.IGNORECASE,
 )
-_ID_AT_END = re.compile(r"(?:^|.*\s)(?P<before>\S+)\s+ID(?:\s?\d{1,3}|\s[A-Z])?(?:\s/.*)?$")
-_ID_SONGS = frozenset(("fake", "caller", "photo", "my", "your", "no", "the", "without", "show", "new"))
+_ID_AT_END = re.compile(r"(?:^|.*\s)(?P<before>\S*[^\s,])\s+ID(?:\s?\d{1,3}|\s[A-Z])?(?:\s/.*)?$")
+_ID_WORD = re.compile(r"\bID\b")
+_ID_SONGS = frozenset(("fake", "caller", "photo", "my", "your", "the", "valid"))
 _ID_VERSION = re.compile(r"(?:^|/\s)ID\b")
 
 
@@ -141,14 +143,18 @@ def is_unknown(text: str) -> bool:
 
 def _unknown_title(title: Title) -> bool:
     """Does nobody know the recording? "Lillo ID" is what fans call it, "(ID Remix)" one that nobody has named yet."""
-    if is_unknown(title.name) or _ID_VERSION.search(title.version):
+    if is_unknown(title.name.split(" - ")[0]) or _ID_VERSION.search(title.version):
+        return True
+    if "working title" in title.flags and _ID_WORD.search(title.name):
         return True
     ended = _ID_AT_END.match(title.name)
-    return bool(ended) and (ended["before"].lower() not in _ID_SONGS if ended else False)
+    return ended is not None and ended["before"].lower() not in _ID_SONGS
 
 
 _DASH = re.compile(r"\s+[-~]+\s+")
-_LOOSE_DASH = re.compile(r"(?<=[^\s-])-\s+|\s+-(?=[^\s-])|\s+//\s+|\s*[:：]\s+(?=\")")
+_LOOSE_DASH = re.compile(
+    r"(?<=[^\s-])-\s+|\s+-(?=[^\s-])|(?<!/)/{2,3}\s+|(?<!-)--|\s_\s|\s/\s(?=[^/]*$)|\s*[:：]\s+(?=\")"
+)
 
 
 def _cuts(text: str, rule: re.Pattern[str]) -> Iterator[str]:
@@ -188,7 +194,7 @@ def read_line(text: str, known: Known = is_well_known) -> Line:
     title = read_title(rest, known)
     if label and not title.label:
         title.label, title.catno = read_label(label)
-    return _made(raw, credit, title, found, duration, known)
+    return _made(credit, title, found, raw=raw, duration=duration, known=known)
 
 
 def _without_tail(body: str) -> str:
@@ -230,9 +236,12 @@ def is_version_alone(part: str, *, sure: bool = False) -> bool:
 
 _ALONE = re.compile(
     r"""(?:live(?:\ (?:at|from|in|on|version|session)\b.*|\ /.*)? | en\ vivo.* | ao\ vivo.*
-      | (?:\d{4}\ )?(?:digital(?:ly)?\ )?re-?master(?:ed)?(?:\ (?:version|in|edition|\d{4}).*)?(?:\ /.*)? | \d{4}\ (?:version|mix|re-?recording)
-      | (?:original|single|album|radio|extended|short|long|mono|stereo|instrumental|acoustic|demo|club|full|explicit|clean)\ (?:version|mix|edit)\b.*
-      | radio\ edit | instrumental | acoustic | acapp?ella | demo | mono | stereo | re-?recorded.* | bonus\ track | karaoke.* | vip | remix
+      | (?:\d{4}\ )?(?:digital(?:ly)?\ )?re-?master(?:ed)?(?:\ (?:version|in|edition|\d{4}).*)?(?:\ /.*)?
+      | \d{4}\ (?:version|mix|re-?recording)
+      | (?:original|single|album|radio|extended|short|long|mono|stereo|instrumental|acoustic|demo|club|full
+      |explicit|clean)\ (?:version|mix|edit)\b.*
+      | radio\ edit | instrumental | acoustic | acapp?ella | demo | mono | stereo | re-?recorded.*
+      | bonus\ track | karaoke.* | vip | remix
       | original(?:\ (?:7|12)"?\ (?:version|mix))? | (?:deluxe|expanded|special|legacy|anniversary)\ edition)""",
     re.IGNORECASE | re.VERBOSE,
 )
@@ -256,7 +265,7 @@ def _many(chunks: list[str], known: Known) -> tuple[str, str, str]:
             break
     if len(chunks) == 3 and known(chunks[1]) and not known(chunks[0]):
         return chunks[1], chunks[0], label or chunks[2]
-    if len(chunks) > 2 and _bracketed_version(chunks[1]):
+    if len(chunks) > 2 and _bracketed_version(chunks[1]) and not is_version_alone(chunks[2]):
         label, chunks = label or chunks[2], chunks[:2]  # "Artist - Title (Some Remix) - Label - Album"
     return chunks[0], " - ".join(chunks[1:]), label
 
@@ -286,14 +295,16 @@ def _undashed(body: str) -> tuple[str, str, str]:
     return "", body, ""
 
 
-_HANDLE = re.compile(r"\s*(?:\(@[\w.]+\)|\[(?!\s*(?:feat|ft\b|vs\b|with\b))[^\[\]]*\](?=.*\w|$))")
+_HANDLE = re.compile(r"(?<=\S)\s*(?:\(@[\w.]+\)|\[(?!\s*(?:feat|ft\b|vs\b|with\b))[^\[\]]*\](?=.*\w|$))")
 
 
-def _made(raw: str, credit: str, title: Title, found: marks.Marks, duration: str, known: Known) -> Line:
+def _made(credit: str, title: Title, found: marks.Marks, *, raw: str, duration: str, known: Known) -> Line:
     credit = unquoted(trimmed(_HANDLE.sub("", credit))) if credit else ""
-    named = () if not credit or is_unknown(credit) else read_credit(credit, known)
+    named = _told_of(credit, known) if credit else ()
     artists = unique((*named, *(_owner(artist, named) for artist in title.artists)))
+    elements = _mashup(credit, title, named, known)
     unknown = _unknown_title(title) or bool(credit and (is_unknown(credit) or not named))
+    unknown = unknown or any(is_unknown(part.title) for part in elements)
     return Line(
         raw,
         kind="track" if credit else "title",
@@ -313,9 +324,9 @@ def _made(raw: str, credit: str, title: Title, found: marks.Marks, duration: str
         segment=found.segment or title.segment,
         continued=found.continued,
         flags=title.flags,
-        mashup=_mashup(credit, title, named, known),
+        mashup=elements,
         unknown=unknown,
-        clear=bool(credit or title.version or title.noisy or title.artists or unknown),
+        clear=bool(credit or title.noisy or unknown) or title.version.lower() not in ("", "live"),
     )
 
 
@@ -328,6 +339,10 @@ def _owner(remixer: Artist, named: tuple[Artist, ...]) -> Artist:
     return remixer
 
 
+def _told_of(credit: str, known: Known) -> tuple[Artist, ...]:
+    return tuple(artist for artist in read_credit(credit, known) if not is_unknown(artist.name))
+
+
 _VERSUS = re.compile(r"\s+(?:vs\.?|versus)\s+", re.IGNORECASE)
 
 
@@ -338,6 +353,6 @@ def _mashup(credit: str, title: Title, named: tuple[Artist, ...], known: Known) 
         return ()
     groups = list(_cuts(credit, _VERSUS))
     if len(groups) == len(titles):
-        return tuple(Part(read_credit(group, known), name) for group, name in zip(groups, titles, strict=True))
+        return tuple(Part(_told_of(group, known), name) for group, name in zip(groups, titles, strict=True))
     shared = named if len(groups) == 1 else ()
     return tuple(Part(shared, name) for name in titles)

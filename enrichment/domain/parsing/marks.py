@@ -40,7 +40,8 @@ _BULLET = re.compile(r"[-+*•·●▪►▶→⇒➤»>=~_♫♪🎵🎶|.,;]+\
 _CONTINUED = re.compile(r"(?:\(?w/\)?|\+{1,2}(?=\s)|with:|mixed with)\s*", re.IGNORECASE)
 _WEEKS = r"(?:the\s+)?(?:day|week|month|year|show|set|night|decade)"
 _SEGMENT = re.compile(
-    rf"""(?:\bof\s+{_WEEKS}\b | \bflash ?backs?\b | \bthrow ?backs?\b | \bclassics?\b | \bold ?sk?c?h?ool\b | \banthems?\b
+    rf"""(?:\bof\s+{_WEEKS}\b | \bflash ?backs?\b | \bthrow ?backs?\b | \bclassics?\b | \bold ?sk?c?h?ool\b
+    | \banthems?\b
       | \bfavou?rites?\b | \bpremi[eè]res?\b | \bexclusives?\b | \bdebuts?\b | \bpicks?\b | \bchoices?\b
       | \bspotlights?\b | \bhighlights?\b | \btrending\b | \bprogressive\ pick | \bweapons?\b | \brewinds?\b
       | \bmemor(?:y|ies)\b | \brequests?\b | \bessentials?\b | \bbombs?\b | \bhot\ ?(?:shot|track|tip|right\ now)s?\b
@@ -85,7 +86,7 @@ def _one(text: str, marks: Marks) -> str:
 
 def seconds_of(time: str) -> int | None:
     """Seconds of "1:02:33", "62:33" or "[62]" (minutes alone, as tracklists write them); None where it is unknown."""
-    numbers = re.split(r"[:.'hm\"s]", time.rstrip("\"s"))
+    numbers = re.split(r"[:.'hm\"s]", time.rstrip('"s'))
     if not all(number.isdecimal() for number in numbers):
         return None
     total = 0
@@ -95,8 +96,8 @@ def seconds_of(time: str) -> int | None:
 
 
 def _segment(text: str, marks: Marks) -> str:
-    """Cuts "Tune Of The Week: " before an "Artist - Title". A word before a colon is an artist's more often than not."""
-    heading, colon, rest = text[: _LONGEST_SEGMENT + 2].partition(": ")
+    """Cuts "Tune Of The Week: " before an "Artist - Title". Other words before a colon are an artist's."""
+    heading, colon, _rest = text[: _LONGEST_SEGMENT + 2].partition(": ")
     if colon and " - " not in heading and " - " in text and is_segment(heading):
         marks.segment = heading.strip(" \"'*[(")
         return text[len(heading) + 2 :].lstrip()
@@ -133,6 +134,8 @@ def strip_trailing_time(text: str, marks: Marks) -> tuple[str, str]:
     match = _TRAILING_TIME.search(text, max(0, len(text) - 16))
     if not match or not text[: match.start()].strip():
         return text, ""
+    if match["bare"] and " - " in text and " - " not in text[: match.start()]:
+        return text, ""  # "The Strokes - 12:51"
     text, clock = text[: match.start()].rstrip(" -"), next(filter(None, match.groups()))
     if not marks.time and (match["at"] or clock.count(":") > 1):
         marks.time, marks.seconds = clock, seconds_of(clock)

@@ -10,14 +10,21 @@ _MIX_WORDS = re.compile(
 _NOISE = re.compile(
     r"""(?:the\ |an?\ )?(?:
         of+ic+i[ae]l(?:e|les)?\b.* | oficial\b.* | of+iziel+es\b.* | censored\b.* | uncensored\b.*
-      | .*\b(?:videos?|vid[eé]oclip|visuali[sz]ers?|lyrics?|letras?|paroles|clip|stream|teaser|trailer|karaoke\ video)\b.*
+      | .*\b(?:videos?|vid[eé]oclip|visuali[sz]ers?|lyrics?|letras?|paroles|clip|stream|teaser|trailer
+      |karaoke\ video)\b.*
       | (?:music\ |track\ |pure\ )?audio(?:\ (?:clip|only|track|hq))?
       | (?:full\ )?(?:u?hd|hq|[248]k|\d{3,4}p|\d{2}fps)(?:\ (?:u?hd|hq|[248]k|\d{3,4}p|audio|version|quality))*
-      | m/?v | p/?v | amv | (?:full\ )?(?:album|ep|single)(?:\ (?:stream|track|hq))? | full\ (?:song|track|length|version)
-      | cover\ art | album\ (?:art|track)(?:\ video)? | .*\b(?:eng|sub|subs|subtitles?|subtitulad[oa]|legendado|hangul|romani[sz]ed|translation|traduc\w+)\b.*
-      | new(?:\ (?:song|single|music|track|video|release))?(?:\ 20\d\d)? | !?\bnew\b!* | hot\ new.* | dance\ practice.* | choreograph\w* .* | color\ coded.*
-      | with\ lyrics | on\ screen | explicit\ lyrics | download | buy\ now | link\ in\ .* | out\ (?:now|soon)(?:\ on\ .*)? | premiere | exclusive\ premiere
-      | @\w[\w.]* | \#\w+ | (?:beat)?grid+ed | high\ quality | best\ quality | original\ video | ncs(?:\ release)? | no\ copyright.* | copyright\ free.* | topic
+      | m/?v | p/?v | amv | (?:full\ )?(?:album|ep|single)(?:\ (?:stream|track|hq))?
+      | full\ (?:song|track|length|version)
+      | cover\ art | album\ (?:art|track)(?:\ video)?
+      | .*\b(?:eng\ subs?|sub\ \w+|subs|subtitles?|subtitulad[oa]|legendado|hangul
+        |romani[sz]ed|translation|traduc\w+)\b.*
+      | new(?:\ (?:song|single|music|track|video|release))?(?:\ 20\d\d)? | !?\bnew\b!* | hot\ new.*
+      | dance\ practice.* | choreograph\w* .* | color\ coded.*
+      | with\ lyrics | on\ screen | explicit\ lyrics | download | buy\ now | link\ in\ .*
+      | out\ (?:now|soon)(?:\ on\ .*)? | premiere | exclusive\ premiere
+      | @\w[\w.]* | \#\w+ | (?:beat)?grid+ed | high\ quality | best\ quality | original\ video
+      | ncs(?:\ release)? | no\ copyright.* | copyright\ free.* | topic
     )\W*""",
     re.IGNORECASE | re.VERBOSE,
 )
@@ -30,13 +37,17 @@ def is_noise(part: str) -> bool:
 
 
 _SQUARED = re.compile(r"\[[^\[\]]*\]")
-_ALONE = frozenset("official lyric lyrics letra hd hq uhd 4k videoclip visualizer visualiser mv m/v".split())
+_ALONE_TEXT = """
+official lyric lyrics letra hd hq uhd 4k videoclip visualizer visualiser mv m/v
+"""
+_ALONE = frozenset(_ALONE_TEXT.split())
 """What a word alone means. "Music", "Video" and "Teaser" are songs."""
-_WORDS = frozenset(
-    "official officiel oficial offizielles music lyric lyrics lyrical letra video videos vidéo clip videoclip audio stream"
-    " hd hq uhd 4k 8k full album ep visualizer visualiser version mv m/v new the with and song track teaser trailer"
-    " performance live 720p 1080p 1440p 2160p".split()
-)
+_WORDS_TEXT = """
+official officiel oficial offizielles music lyric lyrics lyrical letra video videos vidéo clip videoclip audio
+stream hd hq uhd 4k 8k full album ep visualizer visualiser version mv m/v new the with and song track teaser
+trailer performance live 720p 1080p 1440p 2160p
+"""
+_WORDS = frozenset(_WORDS_TEXT.split())
 
 
 def is_only_noise(part: str) -> bool:
@@ -47,22 +58,27 @@ def is_only_noise(part: str) -> bool:
 
 _TAIL = re.compile(
     r"""[\s|/:~-]*(?:(?<![^\s(\[])(?:
-        \(?(?:the\ )?of+icial\ (?:hd\ |hq\ |4k\ |music\ |lyrics?\ |live\ |performance\ |short\ film\ )*(?:video|audio|clip|visuali[sz]er|stream|track)\)?
-      | of+iziel+es\ (?:musik)?video | (?:vid[eé]o\ ?)?clip\ of+ici[ae]l | videoclip(?:\ of+icial|\ oficial)? | video\ oficial | vid[eé]o\ ?clip | (?<!\w)clip
-      | music\ video | lyrics?\ video | with\ lyrics | \(?of+icial\)? | m/v | mv | hq(?:\ audio)? | hd(?:\ video)? | 4k | \d{3,4}p
-      | full\ album | album\ track | (?:con\ )?sub(?:t[ií]tulos)?\ (?:en\ )?espa[nñ]ol | out\ now!* | free\ download
+        \(?(?:the\ )?of+icial\ (?:hd\ |hq\ |4k\ |music\ |lyrics?\ |live\ |performance\ |short\ film\ )*(?:video
+        |audio|clip|visuali[sz]er|stream|track)\)?
+      | of+iziel+es\ (?:musik)?video | (?:vid[eé]o\ ?)?clip\ of+ici[ae]l | videoclip(?:\ of+icial|\ oficial)?
+      | v[ií]deo\ oficial | vid[eé]o\ ?clip | (?<!\w)clip
+      | music\ video | lyrics?\ video | with\ lyrics | \(?of+icial\)? | m/v | mv | hq(?:\ audio)?
+      | hd(?:\ video)? | 4k | \d{3,4}p
+      | full\ +album | album\ track | (?:con\ )?sub(?:t[ií]tulos)?\ (?:en\ )?espa[nñ]ol | out\ now!* | free\ download
       | \*{1,3}\s?[^\s*]{1,20}\s?\*{1,3}
     ))\s*$""",
     re.IGNORECASE | re.VERBOSE,
 )
 _TAIL_WORD = re.compile(
-    r"(?:video|audio|clip|visuali[sz]er|stream|track|v|q|d|k|p|lyrics|of+icial|oficial|of+iciel|album|espa[nñ]ol|now!*|download|\*)\)?\s*$",
+    r"(?:video|audio|clip|visuali[sz]er|stream|track|v|q|d|k|p|lyrics|of+icial|oficial|of+iciel|album"
+    r"|espa[nñ]ol|now!*|download|\*)\)?\s*$",
     re.IGNORECASE,
 )
 _EXTENSION = re.compile(
-    r"\.?\s?\.(?:mp3|wav|flac|aiff?|m4a|m4v|ogg|oga|opus|wma|aac|alac|mp4|mov|avi|wmv|mkv|webm|mpe?g|flv|3gp)$", re.IGNORECASE
+    r"\.?\s?\.(?:mp3|wav|flac|aiff?|m4a|m4v|ogg|oga|opus|wma|aac|alac|mp4|mov|avi|wmv|mkv|webm|mpe?g|flv|3gp)$",
+    re.IGNORECASE,
 )
-_EDGES = " \t/,:;~|-\""
+_EDGES = ' \t/,:;~|-"'
 
 
 def strip_extension(text: str) -> tuple[str, bool]:
@@ -98,5 +114,4 @@ def unquoted(text: str) -> str:
 
 def trimmed(text: str) -> str:
     """A title without the separators left at its edges."""
-    text = text.lstrip("/,:;~|- \t").rstrip("/,:;~|- \t")
-    return text
+    return text.strip("/,:;|- \t")

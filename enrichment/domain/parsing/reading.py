@@ -4,69 +4,71 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator
-
 from dataclasses import replace
 
 from enrichment.domain.parsing.credits import Known, is_well_known
-from enrichment.domain.parsing.lines import Line, read_line, readable
-from enrichment.domain.parsing.lineups import read_lineup
+from enrichment.domain.parsing.lines import Line, read_line
+from enrichment.domain.parsing.lineups import read_lineup, squeezed
 
+_LOOKED_AT = 1000
 _BACK_TO_BACK = re.compile(r"\b(?:b[2-5]b|f2f)\b", re.IGNORECASE)
-_STAGED = re.compile(r"^\W*\w[\w.'-]*(?:\s\w[\w.'-]*){0,3}:\s*,|,\s*,|\s,|,\s*tba\b|^\W*line-?up\b", re.IGNORECASE)
-_ACTED = re.compile(r"(?:[(\[*/]|\s)(?:live|dj[- ]set|hybrid)[)\]*/]?\s*(?:,|$)", re.IGNORECASE)
-
-
-_RUNS = re.compile(r"\s{2,}")
-_LINKED_END = re.compile("\u00a0\\s*(?:,|$|b[2-5]b)|^[\\w.]+\u00a0[\\w.]+\u00a0", re.IGNORECASE)
-
-
-def _run(match: re.Match[str]) -> str:
-    return "\u00a0" if "\u00a0" in match[0] else " "
+_HEADED = re.compile(r"^\W*(?:line[\s-]?up\b|\w[\w.'-]*(?:\s\w[\w.'-]*){0,3}:\s*,)", re.IGNORECASE)
+_LISTED = re.compile(r",\s*,|\s,|,\s*tba\b", re.IGNORECASE)
+_ACTED = re.compile(r"\s(?:\*|/)\s?(?:live|dj[ -]set|hybrid)\b", re.IGNORECASE)
+_PROMISED = re.compile(
+    r"\W*(?:(?:and|more|special|secret|surprise|line[\s-]?up|acts?|artists?|names?|very|to be|will be|soon)\s+)+"
+    r"(?:tb[acd]|guests?|announced|confirmed|line[\s-]?up|act)\W*",
+    re.IGNORECASE,
+)
+# Resident Advisor's pages leave a no-break space behind each name that is a link.
+_LINKED = re.compile("\u00a0\\s*(?:,|$|b[2-5]b)|^(?:[^\\s,]+\u00a0){3}", re.IGNORECASE)
 
 
 def looks_like_lineup(text: str) -> bool:
     """Does a text list an event's performers rather than name a track?"""
-    text = _RUNS.sub(_run, text[:1000])
-    if _LINKED_END.search(text):
+    text = squeezed(text[:_LOOKED_AT])
+    if _LINKED.search(text):
         return True
     text = text.replace("\u00a0", " ")
-    dash = text.find(" - ")
-    commas = text.count(",")
-    if commas > 1 and _STAGED.search(text):
+    commas, dash = text.count(","), text.find(" - ")
+    if _HEADED.match(text) or (commas > 1 and _LISTED.search(text)):
         return True
     if dash >= 0:
-        return commas > 3 and text.count(",", dash) > 2
-    return bool(commas or _BACK_TO_BACK.search(text) or _ACTED.search(text) and "(" not in text[:1]) and "_" not in text[:12]
+        return commas > 3 and text.count(" - ") > 1 and text.count(",", dash) > 2
+    return commas > 2 or _BACK_TO_BACK.search(text) is not None or _ACTED.search(text) is not None
 
 
 def read(text: str, known: Known = is_well_known) -> Line:
     """A line taken apart by the grammar that suits it. `clear` is False where another reading is as likely."""
     if looks_like_lineup(text):
-        line = read_line(text, known) if "," not in text and not _BACK_TO_BACK.search(readable(text)) else None
-        if line is None or line.clear is False:
-            return read_lineup(text, known)
-        return line if line.kind == "track" or line.versions != ("live",) else read_lineup(text, known)
-    return read_line(text, known)
+        return read_lineup(text, known)
+    line = read_line(text, known)
+    if line.kind == "title" and not line.clear and _PROMISED.fullmatch(line.title):
+        return read_lineup(text, known)
+    if line.kind == "title" and "," in line.title and not line.clear:
+        return replace(read_lineup(text, known), clear=False)  # "Kate Garvey, Rauul"; titles seldom hold a comma
+    return line
 
 
 def read_all(texts: Iterable[str], known: Known = is_well_known) -> Iterator[Line]:
     """Lines of one text, each read in the light of those before.
 
-    A bare name is a performer where most of the lines before that could be told were line-ups, else a title.
+    A bare name is a performer where most of the lines before that could be told were line-ups, or where the dictionary
+    knows it, else a title.
     """
     lineups = tracks = 0
     for text in texts:
         line = read(text, known)
-        if not line.clear and line.kind == "title" and (lineups > tracks or _performer(line, known)):
-            line = read_lineup(text, known)
-        elif line.clear:
+        if line.clear:
             lineups += line.kind == "lineup"
             tracks += line.kind == "track"
+        elif line.kind == "title" and (lineups > tracks or known(line.full_title)):
+            line = read_lineup(text, known)
         yield line
 
 
-def _performer(line: Line, known: Known) -> bool:
-    return known(line.title)
+_SQUARED_GUESTS = re.compile(r"\s*\[(?:feat|ft)\b[^\[\]]*\]$", re.IGNORECASE)
+_LONE_LIVE = re.compile(r"\s*[(\[]live[)\]]$", re.IGNORECASE)
 
 
 def split_video(text: str, artist: str = "", title: str = "") -> tuple[str, str]:
@@ -77,11 +79,5 @@ def split_video(text: str, artist: str = "", title: str = "") -> tuple[str, str]
     line = read_line(text)
     if not line.credit:
         return (artist or line.title, title) if title else (artist, line.full_title)
-    if line.full_title.endswith("]"):
-        line = replace(line, full_title=_SQUARED_GUESTS.sub("", line.full_title))
-    return line.credit, _LONE_LIVE.sub("", line.full_title) or line.full_title
-
-
-_SQUARED_GUESTS = re.compile(r"\s*\[(?:feat|ft)\b[^\[\]]*\]$", re.IGNORECASE)
-_LONE_LIVE = re.compile(r"\s*[(\[]live[)\]]$", re.IGNORECASE)
-
+    told = _LONE_LIVE.sub("", _SQUARED_GUESTS.sub("", line.full_title))
+    return line.credit, told or line.full_title

@@ -13,12 +13,14 @@ from enrichment.domain.text import parts
 _CLOSING = {"(": ")", "[": "]", "{": "}"}
 
 _KINDS = {
-    "original": r"original(?:\ (?:club\ )?mix|\ (?:full\ length\ )?version|\ recording)?|(?:main|album|lp)\ (?:mix|version)",
+    "original": r"original(?:\ (?:club\ )?mix|\ (?:full\ length\ )?version|\ recording)?|(?:main|album"
+    r"|lp)\ (?:mix|version)",
     "remaster": r"(?:digital(?:ly)?\ )?re-?master(?:ed|s)?",
-    "rerecording": r"re-?record(?:ed|ing)|\w+'s\ version",
+    "rerecording": r"re-?record(?:ed|ing)?|\w+'s\ version",
     "mashup": r"mash-?\s?up",
     "bootleg": r"bootleg|boot(?=\s*$)",
-    "rework": r"re-?work(?:ed)?|re-?touch(?:ed)?|re-?boot|re-?make|re-?imagin\w+|re-?construction|re-?interpretation|re-?vision",
+    "rework": r"re-?work(?:ed)?|re-?touch(?:ed)?|re-?boot|re-?make|re-?imagin\w+|re-?construction"
+    r"|re-?interpretation|re-?vision",
     "vip": r"v\.?i\.?p\.?",
     "dub": r"dub(?:\ mix)?",
     "extended": r"extended|ext\.|12\"|long\ (?:version|mix|edit)",
@@ -36,7 +38,8 @@ _KINDS = {
     "tempo": r"sped\ up|slowed|nightcore|8d|reverb",
     "mono": r"mono|stereo",
     "edition": r"(?:\w+\ )?edition|deluxe|expanded|re-?issue|\d+(?:st|nd|rd|th)\ anniversary|bonus(?:\ track)?s?",
-    "version": r"versions?|ver\.|versión|version[ae]|versão|take\ \d+|reprise|medley|orchestral|symphonic|skit|alt\.\ take|alternate",
+    "version": r"versions?|ver\.|versión|version[ae]|versão|take\ \d+|reprise|medley|orchestral|symphonic|skit"
+    r"|alt\.\ take|alternate",
 }
 _KIND = re.compile(
     r"(?<!\w)(?:" + "|".join(f"(?P<{kind}>{pattern})" for kind, pattern in _KINDS.items()) + r")(?!\w)",
@@ -44,10 +47,13 @@ _KIND = re.compile(
 )
 _LAST_WORD = re.compile(r"\W*(?:(?:#|no\.?|pt\.?|part|vol\.?)?\s*\d{1,4}|[IVX]{1,3}|[A-D])?\W*(?:/.*)?$", re.IGNORECASE)
 _AFTER = re.compile(r"\s*(?:$|[/,;:+|#-]|by\b|at\b|from\b|in\b|on\b|of\b|for\b|with\b|w/|@|\d|\()", re.IGNORECASE)
-_WHOLE = re.compile(r"(?:club|vocal|dub|extended|original|clean|dirty|short|long|single|album|main|solo|\d+\")", re.IGNORECASE)
+_WHOLE = re.compile(
+    r"(?:club|vocal|dub|extended|original|clean|dirty|short|long|single|album|main|solo|\d+\")", re.IGNORECASE
+)
 _YEAR = re.compile(r"(?<!\d)(?:19|20)\d\d(?!\d)")
 _FLAGS = {
-    "unreleased": r"unreleased(?:\ (?:track|version))?|forthcoming(?:\ .*)?|coming\ soon(?:\ .*)?|upcoming(?:\ .*)?|test\ ?press(?:ing)?",
+    "unreleased": r"unreleased(?:\ (?:track|version))?|forthcoming(?:\ .*)?|coming\ soon(?:\ .*)?"
+    r"|upcoming(?:\ .*)?|test\ ?press(?:ing)?",
     "white label": r"white(?:\ ?labels?)?|wl",
     "promo": r"promos?(?:\ (?:only|cdr?|copy))?|dub\ ?plate|cd-?r|acetate|advance",
     "free": r"free(?:\ (?:download|dl|track|release|mp3))?|freebie",
@@ -60,15 +66,23 @@ _FLAGS = {
     "clean": r"clean(?:\ (?:version|edit))?|censored",
     "unknown label": r"\?+|unknown(?:\ label)?|n/?a|tba|id",
 }
-_FLAG = re.compile(r"(?:" + "|".join(f"(?P<f{at}>{rule})" for at, rule in enumerate(_FLAGS.values())) + r")", re.IGNORECASE)
+_FLAG = re.compile(
+    r"(?:" + "|".join(f"(?P<f{at}>{rule})" for at, rule in enumerate(_FLAGS.values())) + r")", re.IGNORECASE
+)
+_SPOKEN_FLAGS = frozenset(("unreleased", "white label", "promo", "free"))
+"""Flags that need no bracket. "Clean", "Explicit" and "Preview" are titles too."""
 _FLAG_NAMES = {f"f{at}": name for at, name in enumerate(_FLAGS)}
 _ORIGIN = re.compile(
-    r"(?:(?:main )?theme |taken )?(?:from|aus|du film|prod(?:uced)?\b\.?(?: by)?)\b(?!.*\b(?:sessions?|live|mix)\b)|.*\bO\.?S\.?T\.?$|.*\bsoundtrack$",
+    r"(?:(?:main )?theme |taken )?(?:from|aus|du film|prod(?:uced)?\b\.?(?: by)?)\b(?!.*\b(?:sessions?|live"
+    r"|mix)\b)|.*\bO\.?S\.?T\.?$|.*\bsoundtrack$",
     re.IGNORECASE,
 )
-_FEAT_TAIL = re.compile(r"^(?P<before>.*?\S)[\s,]+(?P<guests>(?:feat(?:uring)?\b|ft\b|f/|w/)\.?\s*\S.*)$", re.IGNORECASE)
+_FEAT_TAIL = re.compile(
+    r"^(?P<before>.*?\S)[\s,]+(?P<guests>(?:feat(?:uring)?\b|ft\b|f/|w/)\.?\s*\S.*)$", re.IGNORECASE
+)
 _STOCK = re.compile(
-    r"^(?P<name>.*\S)\s+(?P<version>(?:(?:original|extended|radio|club|main|vocal|dub|instrumental|full vocal|intro|12\"|7\")\s+(?:mix|edit|version)|acapp?ella)(?:\s+\d)?)$",
+    r"^(?P<name>.*\S)\s+(?P<version>(?:(?:original|extended|radio|club|main|vocal|dub|instrumental|full vocal"
+    r"|intro|12\"|7\")\s+(?:mix|edit|version)|acapp?ella)(?:\s+\d)?)$",
     re.IGNORECASE,
 )
 
@@ -133,8 +147,8 @@ def is_version(part: str, opening: str) -> bool:
     if _LAST_WORD.fullmatch(part, last.end()):
         return True
     if opening == "[":
-        return len(matches) > 1
-    return any(_AFTER.match(part, match.end()) for match in matches) or matches[0].start() == 0 and opening == "("
+        return len(matches) > 1 or matches[0].lastgroup == "cover"
+    return any(_AFTER.match(part, match.end()) for match in matches) or (matches[0].start() == 0 and opening == "(")
 
 
 def read_title(text: str, known: Known = is_well_known, *, labelled: bool = True) -> Title:
@@ -143,17 +157,23 @@ def read_title(text: str, known: Known = is_well_known, *, labelled: bool = True
         return _plain(text, known)
     found = _Found()
     pieces = [(part, opening) for part, opening in parts(text) if part]
-    last = len(pieces) - 1
-    for at, (part, opening) in enumerate(pieces):
-        if not found.kept and not opening:
-            found.kept.append(part)
-            found.full.append(part)
+    end = 0
+    for at, (part, opening) in enumerate(pieces, 1):
+        begin = text.find(part, end)
+        written = _written(text[end:begin], part, opening)
+        end = max(end, begin + len(part))
+        if not opening:
+            found.kept.append(written)
+            found.full.append(written)
             continue
-        written = _written(text, part, opening)
-        ends = labelled and at == last and (opening == "[" or (opening == "(" and bool(_LABEL_CATNO.fullmatch(part))))
+        ends = labelled and at == len(pieces) and (opening == "[" or (opening == "(" and _cataloged(part)))
         if not _bracket(found, part, opening, written, known):
             _rest(found, part, opening, written, last=ends)
     return _assembled(found, text, known)
+
+
+def _cataloged(part: str) -> bool:
+    return _LABEL_CATNO.fullmatch(part) is not None
 
 
 def _plain(text: str, known: Known) -> Title:
@@ -167,8 +187,8 @@ def _bracket(found: _Found, part: str, opening: str, written: str, known: Known)
         found.guests += guests
         found.full.append(written)
         return True
-    flag = _FLAG.fullmatch(part) if opening != "-" else None
-    if flag:
+    flag = _FLAG.fullmatch(part)
+    if flag and (opening != "-" or _FLAG_NAMES[flag.lastgroup or ""] in _SPOKEN_FLAGS):
         found.flags.append(_FLAG_NAMES[flag.lastgroup or ""])
         return True
     if is_noise(part):
@@ -183,9 +203,11 @@ def _bracket(found: _Found, part: str, opening: str, written: str, known: Known)
 
 def _rest(found: _Found, part: str, opening: str, written: str, *, last: bool) -> None:
     """A part that is no version, guest, flag or noise: year, origin, segment, label, or a part of the name."""
-    if opening != "{" and part.isdecimal() and len(part) == 4:
-        found.year = int(part) if _YEAR.fullmatch(part) else None
-        found.noisy = found.year is None
+    if part.isdecimal() and len(part) == 4:
+        if _YEAR.fullmatch(part):
+            found.year = int(part)
+            found.full.append(written)
+        found.noisy = found.noisy or found.year is None
     elif opening == "-" and found.versions:
         found.versions[-1] += f" - {part}"  # "Live at Webster Hall - June 2011"
         found.full.append(written)
@@ -200,21 +222,21 @@ def _rest(found: _Found, part: str, opening: str, written: str, *, last: bool) -
         found.full.append(written)
 
 
-def _written(text: str, part: str, opening: str) -> str:
-    """A part as it stood in the text, with the space before it: "Just right(딱 좋아)" has none."""
+def _written(gap: str, part: str, opening: str) -> str:
+    """A part as it stood in the text, with the space before it: "Just right(딱 좋아)" has none.
+
+    gap: what stands in the text between the part before and this one, brackets and all.
+    """
     if opening == "-":
         return f" - {part}"
-    if not opening:
-        return f" {part}"
-    at = text.find(f"{opening}{part}")
-    glued = at > 0 and not text[at - 1].isspace()
-    return f"{'' if glued else ' '}{opening}{part}{_CLOSING[opening]}"
+    space = " " if gap.lstrip(")]}")[:1].isspace() else ""
+    return f"{space}{opening}{part}{_CLOSING[opening]}" if opening else f"{space}{part}"
 
 
 def _assembled(found: _Found, text: str, known: Known) -> Title:
-    joined = "".join(found.kept)
+    joined = "".join(found.kept).strip()
     name = unquoted(trimmed(strip_tail(joined)))
-    full = "".join(found.full) if len(found.full) > 1 else name
+    full = "".join(found.full).strip() if len(found.full) > 1 else name
     tail = _FEAT_TAIL.match(name)
     if tail and not tail["before"].lower().endswith(("not", "the")):
         name, guests = tail["before"], tail["guests"]
@@ -241,10 +263,17 @@ def _assembled(found: _Found, text: str, known: Known) -> Title:
     )
 
 
-_CATNO = r"(?=[^\s]*[A-Z\d])(?:[A-Z][A-Z&.+]{0,11}[ .-]?(?:[A-Z]{1,6}[ .-]?)?\d{1,6}[A-Z]{0,4}(?:[.-]?\d{0,3})|\d{4,13}|\d{2,4}[A-Z]{2,6}\d{0,4}|[A-Z]+\d+[A-Z]+\d+\w*)"
+_CATNO = (
+    r"(?=[^\s]*[A-Z\d])(?:[A-Z][A-Z&.+]{0,11}[ .-]?(?:[A-Z]{1,6}[ .-]?)?\d{1,6}[A-Z]{0,4}(?:[.-]?\d{0,3})"
+    r"|\d{4,13}|\d{2,4}[A-Z]{2,6}\d{0,4}|[A-Z]+\d+[A-Z]+\d+\w*)"
+)
 _LABEL_CATNO = re.compile(rf"(?P<label>.*\S)(?:\s+[-–/|:]+\s+|\s*[,/|]\s*|\s+\(|:\s+)(?P<catno>{_CATNO})\)?")
 _ONLY_CATNO = re.compile(r"(?:[A-Z]{2,10}[ -]?\d{2,6}[A-Z]{0,4}|\d{6,13}|[A-Z]{2,}\d+[A-Z]+\d*)")
-_LABEL_WORD = re.compile(r"\b(?:records?|recordings?|recs?\.?|label|traxx?|imprint|music(?:\ group)?|digital|ltd\.?|productions?|discos|vinyl)$", re.I)
+_LABEL_WORD = re.compile(
+    r"(?<!re-)\b(?:records?|recordings?|recs?\.?|label|traxx?|imprint|music(?:\ group)?|digital|ltd\.?|productions?"
+    r"|discos|vinyl)$",
+    re.I,
+)
 
 
 def is_label(part: str) -> bool:

@@ -1,0 +1,7 @@
+"""`python -m bench.matching`."""
+
+import sys
+
+from bench.report import start
+
+sys.exit(start("matching", sys.argv[1:]))

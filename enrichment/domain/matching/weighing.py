@@ -1,0 +1,286 @@
+"""Is it the same recording? All evidence on a pair, each piece with its weight and reason, and the verdict."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+
+from rapidfuzz.distance import Indel
+
+from enrichment.domain.matching import weights
+from enrichment.domain.matching.credits import same_artist, same_credit
+from enrichment.domain.matching.names import CLOSE, foreign, name
+from enrichment.domain.matching.sides import MOST, Match, Side, Verdict
+from enrichment.domain.matching.titles import Title, same_base, same_title, slipped, spelled_alike, title, versions
+from enrichment.domain.matching.versions import relabelled
+from enrichment.domain.matching.weights import FLOOR, NO, SAME, UNSURE, Weight
+from enrichment.domain.text import LONGEST, clean
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """One piece. points: what it adds, its weight's and what similarity takes off. words: for people."""
+
+    weight: Weight
+    words: str
+    points: float
+
+    @property
+    def reason(self) -> str:
+        """The words with what they weigh: "3 s apart (+3)", "different versions: live and plain (-9, at most 0.3)"."""
+        told = f"{self.points:+.3g}" if self.points else ""
+        limit = f"at most {self.weight.most:g}" if self.weight.most < 1 else ""
+        return f"{self.words} ({', '.join(filter(None, (told, limit)))})" if told or limit else self.words
+
+
+def _piece(weight: Weight, words: str, similarity: float = 1.0) -> Evidence:
+    return Evidence(weight, words, round(weight.points - weight.slope * (1 - similarity), 1))
+
+
+def match(a: Side, b: Side) -> Match:
+    """Are these the same recording? Without titles on both sides: the same album, else the same performer.
+
+    What only one side knows is no evidence against. Names alone can make a match; a title alone, or an ISRC alone, not.
+    """
+    return judge(evidence_on(a, b))
+
+
+def judge(evidence: list[Evidence]) -> Match:
+    """The verdict on all the evidence there is."""
+    isrc = any(piece.weight is weights.ISRC_EQUAL for piece in evidence)
+    exact = any(piece.weight is weights.DURATION_EXACT for piece in evidence)
+    most = min((piece.weight.limit(isrc=isrc, exact=exact) for piece in evidence), default=0.0)
+    score = round(max(0.0, min(_odds(strength(evidence)), most)), 3)
+    verdict: Verdict = "same" if score >= SAME else "unsure" if score >= UNSURE else "different"
+    return Match(verdict, score, tuple(piece.reason for piece in evidence))
+
+
+def strength(evidence: list[Evidence]) -> float:
+    """All points together."""
+    return sum(piece.points for piece in evidence)
+
+
+def _odds(points: float) -> float:
+    return 1 / (1 + 10 ** (-points / 10))
+
+
+def evidence_on(a: Side, b: Side) -> list[Evidence]:
+    """Everything that speaks for or against; names first."""
+    if not (a.title.strip() or b.title.strip()) and (a.album.strip() or b.album.strip()):
+        a, b = replace(a, title=a.album, album=""), replace(b, title=b.album, album="")
+    names = list(_names(a, b))
+    if any(piece.weight.most <= NO for piece in names) and not (a.isrc and b.isrc) and not _exact(a, b):
+        return names  # nothing else could change it
+    return names + [piece for piece in _others(a, b) if piece]
+
+
+# --- names ---------------------------------------------------------------------------------------------------------
+
+
+def _names(a: Side, b: Side) -> Iterator[Evidence]:
+    if a.title.strip() or b.title.strip() or a.unknown or b.unknown or a.isrc or b.isrc:
+        artist = _artist(a.artist, b.artist)
+        if artist.weight is weights.ARTIST_OTHER and _swapped(a, b):
+            yield _piece(weights.SWAPPED, "artist and title stand the other way round")
+            b = replace(b, artist=b.title, title=b.artist)
+            artist = _artist(a.artist, b.artist)
+        yield artist
+        yield from _titles(a, b)
+    elif a.artist.strip() or b.artist.strip():
+        performer = _artist(a.artist, b.artist)
+        named = performer.weight in (weights.ARTIST, weights.ARTIST_LOOSE)
+        yield _performer(a.artist, b.artist) if named else performer
+
+
+def _swapped(a: Side, b: Side) -> bool:
+    """Is the one's artist the other's title, and the other way round, to the letter?"""
+    if not (a.title and b.title):
+        return False
+    left, right = name(clean(a.artist)).joined, name(clean(b.artist)).joined
+    return bool(left and right) and left == name(clean(b.title)).joined and right == name(clean(a.title)).joined
+
+
+def _performer(a: str, b: str) -> Evidence:
+    """Without anything else to compare."""
+    similarity = same_artist(a, b)
+    weight = weights.PERFORMER if similarity >= CLOSE else weights.PERFORMER_LOOSE
+    return _piece(weight, "same name" if similarity == 1.0 else f"similar names, {similarity:.2f}", similarity)
+
+
+def _artist(a: str, b: str) -> Evidence:
+    left, right = clean(a), clean(b)
+    if not left or not right:
+        return _piece(weights.ARTIST_UNTOLD, "the artist is not known on both sides")
+    similarity = same_credit(left, right)
+    if similarity == 1.0:
+        return _piece(weights.ARTIST, "same artist")
+    if similarity < FLOOR and foreign(left, right):
+        return _piece(weights.ARTIST_FOREIGN, "artists in different scripts")
+    if similarity < FLOOR:
+        return _piece(weights.ARTIST_OTHER, "different artists")
+    weight = weights.ARTIST if similarity >= CLOSE else weights.ARTIST_LOOSE
+    return _piece(weight, f"similar artists, {similarity:.2f}", similarity)
+
+
+def _titles(a: Side, b: Side) -> Iterator[Evidence]:
+    """What base titles and versions say."""
+    if a.unknown or b.unknown:
+        yield _piece(weights.UNKNOWN, "a track that nobody knows")
+        return
+    cleaned_a, cleaned_b = clean(a.title), clean(b.title)
+    if not cleaned_a or not cleaned_b:
+        yield _piece(weights.TITLE_UNTOLD, "the title is not known on both sides")
+        return
+    left, right = title(cleaned_a), title(cleaned_b)
+    if spelled_alike(left, right):
+        yield _piece(weights.TITLE, "same title")
+        return
+    if slip := slipped(left, right):
+        yield _base(slip)
+        return
+    base = same_base(left, right)
+    if base < FLOOR and foreign(cleaned_a, cleaned_b):
+        weight = weights.TITLE_TRANSLATED if _near(a, b) else weights.TITLE_FOREIGN
+        yield _piece(weight, "titles in different scripts")
+        return
+    yield _base(base)
+    if base >= FLOOR:
+        yield from _versions(left, right, near=_near(a, b))
+
+
+def _base(base: float) -> Evidence:
+    if base == 1.0:
+        return _piece(weights.TITLE, "same title")
+    if base < FLOOR:
+        return _piece(weights.TITLE_OTHER, "different titles")
+    return _piece(weights.TITLE if base >= CLOSE else weights.TITLE_LOOSE, f"similar titles, {base:.2f}", base)
+
+
+def _versions(a: Title, b: Title, *, near: bool) -> Iterator[Evidence]:
+    found = versions(a, b)
+    if found == "same":
+        return
+    told = " and ".join(sorted((str(a.version), str(b.version))))
+    if found == "mild":
+        yield _piece(weights.VERSION_MILD, f"versions of one recording: {told}")
+    elif found == "differ":
+        weight = weights.VERSION_RELABELLED if relabelled(a.version, b.version) else weights.VERSION_OTHER
+        yield _piece(weight, f"different versions: {told}")
+    else:
+        unnamed = weights.VERSION_UNNAMED if near else weights.VERSION_OPEN
+        weight = weights.VERSION_VAGUE if a.version.kinds == b.version.kinds else unnamed
+        yield _piece(weight, f"versions that may be one: {told}")
+
+
+# --- the rest ------------------------------------------------------------------------------------------------------
+
+_IMITATION = (
+    *("karaoke", "tribute to", "tribute band", "tribute version", "made famous", "in the style of", "cover version"),
+    *("originally performed by", "originally recorded by", "backing track", "singalong", "sing-along", "sing along"),
+    *("soundalike", "sound-alike", "vocal guide"),
+)
+_IMITATIONS_ALBUM = ("karaoke", "made famous", "in the style of")
+
+
+def _others(a: Side, b: Side) -> Iterator[Evidence | None]:
+    yield _imitation(a, b)
+    yield _duration(a, b)
+    yield _codes(a.isrc, b.isrc, _code, (weights.ISRC_EQUAL, "same ISRC"), (weights.ISRC_UNEQUAL, "different ISRC"))
+    yield _links(a, b)
+    yield from _supporting(a, b)
+
+
+def _imitation(a: Side, b: Side) -> Evidence | None:
+    if _imitates(a) == _imitates(b):
+        return None
+    return _piece(weights.IMITATION, "only one is an imitation (karaoke, tribute, cover)")
+
+
+def _imitates(side: Side) -> bool:
+    told, album = clean(f"{side.artist[:LONGEST]} / {side.title}").casefold(), clean(side.album).casefold()
+    return any(words in told for words in _IMITATION) or any(words in album for words in _IMITATIONS_ALBUM)
+
+
+def apart(a: Side, b: Side) -> int | None:
+    """Milliseconds between the durations, None where one is not known. Some sources say 0 for that."""
+    if not a.duration_ms or not b.duration_ms or min(a.duration_ms, b.duration_ms) < 0:
+        return None
+    return abs(a.duration_ms - b.duration_ms)
+
+
+def _near(a: Side, b: Side) -> bool:
+    off = apart(a, b)
+    return off is not None and off <= weights.GOOD_MS
+
+
+def _exact(a: Side, b: Side) -> bool:
+    """Are the lengths equal to the millisecond, and measured rather than typed, on albums that are known?"""
+    off = apart(a, b)
+    return off is not None and off <= 1 and bool((a.duration_ms or 0) % 1000) and bool(a.album and b.album)
+
+
+_DURATIONS = (
+    (weights.GOOD_MS, weights.DURATION_GOOD),
+    (weights.FAIR_MS, weights.DURATION_FAIR),
+    (weights.FAR_MS, weights.DURATION_FAR),
+    (weights.VETO_MS, weights.DURATION_DOUBT),
+)
+
+
+def _duration(a: Side, b: Side) -> Evidence | None:
+    off = apart(a, b)
+    if off is None:
+        return None
+    if off <= 1 and _exact(a, b):
+        return _piece(weights.DURATION_EXACT, "equally long to the millisecond")
+    weight = next((weight for most, weight in _DURATIONS if off <= most), weights.DURATION_VETO)
+    return _piece(weight, f"{off / 1000:.0f} s apart")
+
+
+def _code(text: str) -> str:
+    return "".join(filter(str.isalnum, text[:20])).upper()
+
+
+def _codes(
+    a: tuple[str, ...],
+    b: tuple[str, ...],
+    read: Callable[[str], str],
+    equal: tuple[Weight, str],
+    other: tuple[Weight, str],
+) -> Evidence | None:
+    left, right = ({read(code) for code in codes[:MOST]} - {""} for codes in (a, b))
+    if not left or not right:
+        return None
+    return _piece(*equal) if left & right else _piece(*other)
+
+
+def _links(a: Side, b: Side) -> Evidence | None:
+    """Identifiers elsewhere. Only those of a source that both sides name can differ."""
+    if not a.links or not b.links:
+        return None
+    left, right = set(a.links[:MOST]), set(b.links[:MOST])
+    if left & right:
+        return _piece(weights.LINK_EQUAL, f"both are {min(left & right)[:80]}")
+    shared = {link.partition(":")[0] for link in left} & {link.partition(":")[0] for link in right}
+    return _piece(weights.LINK_UNEQUAL, f"other ids of {min(shared)[:40]}") if shared else None
+
+
+def _supporting(a: Side, b: Side) -> Iterator[Evidence]:
+    """Small things that speak for; none speaks against, because recordings are released again and again."""
+    if _supports(a.album, b.album, same_title):
+        yield _piece(weights.ALBUM_EQUAL, "same album")
+    if _supports(a.label, b.label, same_artist):
+        yield _piece(weights.LABEL_EQUAL, "same label")
+    if a.year and a.year == b.year:
+        yield _piece(weights.YEAR_EQUAL, "same year")
+
+
+def _supports(a: str, b: str, similarity: Callable[[str, str], float]) -> bool:
+    """Are two names the same? Those that do not even begin alike are mostly not, and are not looked at closely."""
+    if not a or not b:
+        return False
+    if a == b:
+        return True
+    left, right = a[:LONGEST].casefold(), b[:LONGEST].casefold()
+    alike = left[:3] == right[:3] or Indel.normalized_similarity(left, right) > 0.6
+    return alike and similarity(a, b) >= 0.9

@@ -1,0 +1,77 @@
+"""Access tokens, known by their digests alone, and the audit of what was done by hand."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Collection, Mapping, Sequence
+from typing import Any
+
+from sqlalchemy import Connection, text
+
+_MAKE = text("""
+INSERT INTO access_tokens (name, digest, ending, scopes, expires_at)
+VALUES (:name, :digest, :ending, :scopes, clock_timestamp() + make_interval(days => :days)) RETURNING id
+""")
+
+
+def make(
+    connection: Connection, name: str, digest: bytes, ending: str, scopes: Collection[str], days: int | None
+) -> int:
+    """Keeps a token. days: until it expires, None for never. Returns its number."""
+    values = {"name": name, "digest": digest, "ending": ending, "scopes": sorted(scopes), "days": days}
+    number: int = connection.execute(_MAKE, values).scalar_one()
+    return number
+
+
+_LIST = text("""
+SELECT id, name, digest, ending, scopes, created_at, expires_at, revoked_at,
+    revoked_at IS NULL AND coalesce(expires_at > clock_timestamp(), true) AS valid
+FROM access_tokens ORDER BY id
+""")
+
+
+def tokens(connection: Connection) -> Sequence[Any]:
+    """Every token there ever was."""
+    return connection.execute(_LIST).all()
+
+
+_REVOKE = text("""
+UPDATE access_tokens SET revoked_at = clock_timestamp()
+WHERE (name = :given OR id::text = :given) AND revoked_at IS NULL RETURNING id
+""")
+
+
+def revoke(connection: Connection, given: str) -> list[int]:
+    """The tokens of this name or number open nothing any more. Returns those that did."""
+    return list(connection.execute(_REVOKE, {"given": given}).scalars())
+
+
+_BEGIN = text("""
+INSERT INTO audit (who, action, target, details) VALUES (:who, :action, :target, CAST(:details AS jsonb)) RETURNING id
+""")
+
+
+def begin(connection: Connection, who: str, action: str, target: str, details: Mapping[str, Any]) -> int:
+    """An action is about to be done. Returns the entry's number."""
+    values = {"who": who, "action": action, "target": target, "details": json.dumps(dict(details), default=str)}
+    number: int = connection.execute(_BEGIN, values).scalar_one()
+    return number
+
+
+_END = text("UPDATE audit SET outcome = :outcome WHERE id = :id")
+
+
+def end(connection: Connection, number: int, outcome: str) -> None:
+    """What came of it."""
+    connection.execute(_END, {"id": number, "outcome": outcome[:500]})
+
+
+_ENTRIES = text("""
+SELECT id, at, who, action, target, details, outcome FROM audit
+WHERE CAST(:target AS text) IS NULL OR target = :target ORDER BY id DESC LIMIT :most
+""")
+
+
+def entries(connection: Connection, target: str | None, most: int) -> list[dict[str, Any]]:
+    """The newest entries, of this target or of all."""
+    return [dict(row) for row in connection.execute(_ENTRIES, {"target": target, "most": most}).mappings()]

@@ -1,0 +1,36 @@
+"""The audit: each operating action stands in it before it is done, with its doer, and afterwards with its outcome."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import structlog
+
+from enrichment.reservoir import access
+from enrichment.reservoir.retrying import in_transaction
+from enrichment.services.fleet import Fleet
+
+log = structlog.get_logger()
+
+
+@contextmanager
+def audited(fleet: Fleet, who: str, action: str, target: str, **details: Any) -> Iterator[None]:
+    """What happens within is this action. What cannot be audited is not done."""
+    number = in_transaction(fleet.engine, lambda connection: access.begin(connection, who, action, target, details))
+    outcome = "done"
+    try:
+        yield
+    except BaseException as error:
+        outcome = f"{type(error).__name__}: {error}"
+        raise
+    finally:
+        in_transaction(fleet.engine, lambda connection: access.end(connection, number, outcome))
+        log.info("operating action", who=who, action=action, target=target, outcome=outcome[:200], **details)
+
+
+def entries(fleet: Fleet, target: str | None = None, most: int = 100) -> list[dict[str, Any]]:
+    """The newest entries: `id`, `at`, `who`, `action`, `target`, `details`, `outcome`."""
+    with fleet.engine.connect() as connection:
+        return access.entries(connection, target, most)

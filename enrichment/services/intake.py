@@ -1,0 +1,168 @@
+"""Intake: what producers hand in under a task's name, whoever brings it: a worker, the journal, a person's replay."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from enrichment.services.artwork import request_artwork
+from enrichment.services.fleet import Fleet
+from enrichment.services.requests import AlbumRequest, BadRequest, PerformerRequest, Request, TrackRequest, read
+from enrichment.services.submit import submit_all
+
+LONGEST_ID = 200
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """A task as its producer wrote it. id: of its message; what has the same one is taken in once."""
+
+    task: str
+    args: Sequence[Any] = ()
+    kwargs: Mapping[str, Any] | None = None
+    id: str | None = None
+
+    @property
+    def given(self) -> dict[str, Any]:
+        """Its keywords."""
+        return dict(self.kwargs or {})
+
+    @property
+    def trace_id(self) -> str | None:
+        """What the producer follows it by, else its own id."""
+        return id_of(self.given.get("correlation_id")) or self.id
+
+    def on(self, priority: int | None) -> Order:
+        """The same at another priority, where one is given."""
+        return self if priority is None else replace(self, kwargs={**self.given, "priority": priority})
+
+    def shown(self) -> dict[str, Any]:
+        """As a dead letter keeps it, and as `order_of` reads it."""
+        return {"task": self.task, "args": list(self.args), "kwargs": self.given}
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """An order, or one item of a list, that cannot be taken, and why."""
+
+    order: Order
+    error: str
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """What came of an order: a sentence for people who watch tasks, and what could not be taken."""
+
+    said: str
+    refused: tuple[Refusal, ...] = ()
+
+
+def take(fleet: Fleet, order: Order) -> Taken:
+    """Submits what is asked for; twice is once. Raises sqlalchemy.exc.DBAPIError where the database is away."""
+    try:
+        return _handler(order.task)(fleet, order)
+    except BadRequest as error:
+        return Taken(f"refused: {error}", (Refusal(order, str(error)),))
+
+
+def check(order: Order) -> None:
+    """Raises BadRequest for an order of one subject that cannot be read; what it names is not looked up."""
+    _handler(order.task)
+    if order.task in _ONE:
+        _read(_ONE[order.task], order)
+
+
+def order_of(kept: Mapping[str, Any], id_: str | None = None) -> Order:
+    """The order in what a dead letter keeps. Raises BadRequest where there is none."""
+    task, args, kwargs = kept.get("task"), kept.get("args", []), kept.get("kwargs", {})
+    if not isinstance(task, str) or not isinstance(args, list) or not isinstance(kwargs, dict):
+        raise BadRequest("task, args and kwargs cannot be read from it; edit it first")
+    return Order(task, args, kwargs, id_)
+
+
+def id_of(given: Any) -> str | None:
+    """A message's id as the database can hold it: anything long or odd by its digest."""
+    if given is None or given == "":
+        return None
+    said = str(given)
+    if len(said) <= LONGEST_ID and said.isprintable():
+        return said
+    return hashlib.blake2b(said.encode("utf-8", "surrogatepass"), digest_size=16).hexdigest()
+
+
+_ONE: Mapping[str, type[Request]] = {
+    "enrich_track": TrackRequest,
+    "enrich_performer": PerformerRequest,
+    "enrich_album": AlbumRequest,
+}
+_BY_ID = {"enrich_performer": "performer_id", "enrich_album": "album_id"}
+"""Tasks whose single positional argument is the subject's id."""
+
+
+def _read(model: type[Request], order: Order) -> Request:
+    args, given = list(order.args), order.given
+    by_id = _BY_ID.get(order.task)
+    if by_id and len(args) == 1 and by_id not in given:
+        given[by_id] = args.pop()
+    if args:
+        raise BadRequest("takes keywords only")
+    return read(model, given)
+
+
+def _handler(task: str) -> Callable[[Fleet, Order], Taken]:
+    if task not in _TASKS:
+        raise BadRequest(f"no task of the name {task!r}; there are {', '.join(_TASKS)}")
+    return _TASKS[task]
+
+
+def _take_one(fleet: Fleet, order: Order) -> Taken:
+    request = _read(_ONE[order.task], order)
+    (accepted,) = submit_all(fleet, [request], [order.id])
+    if accepted.ref is None:
+        raise BadRequest(accepted.error)
+    return Taken(f"{accepted.ref.kind} {accepted.ref.id} accepted")
+
+
+def _take_list(fleet: Fleet, order: Order) -> Taken:
+    """Bad ones are refused each, the others go on."""
+    args, given = list(order.args), order.given
+    tracks = given.pop("tracks", None) if not args else args.pop(0)
+    if not isinstance(tracks, list) or args or given:
+        raise BadRequest("takes one list of tracks")
+    items = [_item(order, position, track) for position, track in enumerate(tracks)]
+    requests: list[tuple[Order, Request]] = []
+    refused: list[Refusal] = []
+    for item in items:
+        try:
+            requests.append((item, read(TrackRequest, item.given)))
+        except BadRequest as error:
+            refused.append(Refusal(item, str(error)))
+    accepted = submit_all(fleet, [request for _, request in requests], [item.id for item, _ in requests])
+    for (item, _), outcome in zip(requests, accepted, strict=True):
+        if outcome.error:
+            refused.append(Refusal(item, outcome.error))
+    return Taken(f"{len(tracks) - len(refused)} of {len(tracks)} tracks accepted", tuple(refused))
+
+
+def _item(order: Order, position: int, track: Any) -> Order:
+    given = track if isinstance(track, dict) else {"track": track}
+    return Order("enrich_track", (), given, f"{order.id}/{position}" if order.id else None)
+
+
+def _take_artwork(fleet: Fleet, order: Order) -> Taken:
+    try:
+        return Taken(request_artwork(fleet, *order.args, **order.given, request_id=order.id))
+    except TypeError as error:
+        raise BadRequest(str(error)) from error
+
+
+_TASKS: Mapping[str, Callable[[Fleet, Order], Taken]] = {
+    **dict.fromkeys(_ONE, _take_one),
+    "enrich_tracks": _take_list,
+    "fetch_artwork": _take_artwork,
+}
+
+TASKS = frozenset(_TASKS)
+"""Tasks that hand work in."""

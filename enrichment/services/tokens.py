@@ -1,0 +1,104 @@
+"""Access tokens: made, listed and revoked by the operator, checked by the service. A token is shown once, never kept."""
+
+from __future__ import annotations
+
+import hashlib
+import secrets
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+from enrichment.reservoir import access
+from enrichment.reservoir.retrying import in_transaction
+from enrichment.services.fleet import Fleet
+
+PREFIX = "ln_"
+"""By which scanners for leaked secrets can tell one."""
+KNOWN_SECONDS = 2.0
+"""A revoked token opens nothing after so long."""
+
+
+class Scope(StrEnum):
+    """What a token may do."""
+
+    SUBMIT = "submit"
+    """Hand work in, and see what comes of it."""
+    READ = "read"
+    OPERATE = "operate"
+    """Pauses, breakers, dead letters, cancelling."""
+    ADMIN = "admin"
+    """Everything, the audit too."""
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """Who calls. who: as the audit and batches name it."""
+
+    who: str
+    scopes: frozenset[str]
+
+    def may(self, scope: Scope) -> bool:
+        """Has it been given this?"""
+        return bool(self.scopes & {scope, Scope.ADMIN})
+
+
+@dataclass(frozen=True, slots=True)
+class Made:
+    """A new token. secret: to be handed over now, as it cannot be shown again."""
+
+    number: int
+    secret: str
+
+
+def make(fleet: Fleet, name: str, scopes: Collection[Scope], days: int | None = None) -> Made:
+    """A token that opens these scopes, for so many days or for good."""
+    secret = PREFIX + secrets.token_urlsafe(32)
+    number = in_transaction(
+        fleet.engine, lambda connection: access.make(connection, name, _digest(secret), secret[-4:], scopes, days)
+    )
+    fleet.forget()
+    return Made(number, secret)
+
+
+def listed(fleet: Fleet) -> list[dict[str, Any]]:
+    """Every token, without what could open anything: `id`, `name`, `ending`, `scopes`, moments, `valid`."""
+    with fleet.engine.connect() as connection:
+        rows = access.tokens(connection)
+    return [{name: value for name, value in row._asdict().items() if name != "digest"} for row in rows]
+
+
+def revoke(fleet: Fleet, given: str) -> list[int]:
+    """The tokens of this name or number open nothing any more, anywhere, within two seconds. Returns their numbers."""
+    revoked = in_transaction(fleet.engine, lambda connection: access.revoke(connection, given))
+    fleet.forget()
+    return revoked
+
+
+@dataclass(frozen=True, slots=True)
+class _Token:
+    caller: Caller
+    expires_at: datetime | None
+
+
+def caller_of(fleet: Fleet, secret: str, now: datetime) -> Caller | None:
+    """Who holds this token, None where it opens nothing. now: with its time zone."""
+    known: Mapping[bytes, _Token] = fleet.remembered("tokens", lambda: _read(fleet), KNOWN_SECONDS)
+    token = known.get(_digest(secret))
+    if token is None or (token.expires_at is not None and token.expires_at <= now):
+        return None
+    return token.caller
+
+
+def _read(fleet: Fleet) -> dict[bytes, _Token]:
+    with fleet.engine.connect() as connection:
+        return {
+            bytes(row.digest): _Token(Caller(f"token {row.id} ({row.name})", frozenset(row.scopes)), row.expires_at)
+            for row in access.tokens(connection)
+            if row.valid
+        }
+
+
+def _digest(secret: str) -> bytes:
+    return hashlib.sha256(secret.encode("utf-8", "surrogatepass")).digest()

@@ -1,0 +1,1 @@
+"""The client package against a service of its own contract, and in real crawls."""
