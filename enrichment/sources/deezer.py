@@ -57,7 +57,7 @@ _HIT = fields_of(
     Kind.TRACK,
     *("deezer_id", "title", "artist_name", "artists", "album_title", "isrc", "duration_ms", "popularity", "explicit"),
     *("external_urls", "performer.deezer_id", "performer.name", "performer.image_url", "performer.images"),
-    *("album.deezer_id", "album.title", "album.cover_art_url", "album.images"),
+    *("album.deezer_id", "album.title", "album.cover_art_url", "album.images", "artwork_url"),
 )
 _TRACK = _HIT | fields_of(Kind.TRACK, "bpm", "release_date", "album.release_date")
 _ARTIST = fields_of(Kind.PERFORMER, "deezer_id", "name", "image_url", "images", "followers", "external_urls")
@@ -341,6 +341,8 @@ def _tell_track(told: Told, track: Json) -> None:
             cover_art_url=_largest(album, "cover"),
             images=_images(album, "cover"),
         )
+    else:
+        told.tell(artwork_url=_largest(album, "cover"))
 
 
 def _artists(track: Json) -> list[Json]:

@@ -69,7 +69,7 @@ _TRACK = fields_of(
     *("spotify_id", "title", "artist_name", "artists", "album_title", "isrc", "duration_ms", "explicit", "popularity"),
     *("release_date", "external_urls", "performer.spotify_id", "performer.name", "performer.external_urls"),
     *("album.spotify_id", "album.title", "album.artist_name", "album.release_date", "album.images"),
-    *("album.cover_art_url", "album.external_urls"),
+    *("album.cover_art_url", "album.external_urls", "artwork_url"),
 )
 _ARTIST = fields_of(
     Kind.PERFORMER,
@@ -403,6 +403,8 @@ def _tell_track(told: Told, track: Json) -> None:
     _tell_performer(told, track)
     if told.on_album(text(album.get("name"))):
         _tell_release(told, Kind.ALBUM, album)
+    else:
+        told.tell(artwork_url=_largest(album))
 
 
 def _tell_performer(told: Told, entity: Json) -> None:
