@@ -54,5 +54,5 @@ LEAST_SURE = 0.35
 
 
 def sure_enough(field: str, confidence: float) -> bool:
-    """May this be acted upon? An identifier that is a mere hint must not: what is asked by it would be about another."""
+    """May this be acted upon? An identifier that is a mere hint must not: what is asked by it may be about another."""
     return confidence >= LEAST_SURE or not (field.endswith("_id") or field == "isrc")

@@ -14,11 +14,11 @@ Which steps are worth their calls at all is the selector's word (domain/selectin
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
 from math import inf
 
-from enrichment.domain.questions import Question
+from enrichment.domain.questions import Chances, Question
 from enrichment.domain.selecting import Selector
 from enrichment.domain.subjects import INHERITED, Kind, Lane
 
@@ -42,6 +42,7 @@ class Step:
     source: str
     question: Question
     about: Kind | None = None
+    chances: Chances = field(default=Chances(), compare=False, repr=False)
 
     @property
     def needs(self) -> frozenset[str]:
@@ -67,12 +68,13 @@ class Step:
 class Steps:
     """Every step there is for a kind of subject, in order of preference within a source."""
 
-    def __init__(self, questions: Iterable[tuple[str, Question]]) -> None:
-        """questions: (source, question) of every source whose secrets are there."""
+    def __init__(self, questions: Iterable[tuple[str, Question]], chances: Mapping[str, Chances] | None = None) -> None:
+        """questions: (source, question) of every source whose secrets are there. chances: by source."""
+        chances = chances or {}
         pairs = tuple(questions)
         self._by_kind = {
             kind: tuple(
-                Step(source, question, about)
+                Step(source, question, about, chances.get(source, Chances()))
                 for about in (None, *PARENTS[kind])
                 for source, question in pairs
                 if question.kind == (about or kind) and question.blocking
@@ -101,7 +103,7 @@ class Situation:
     known: keys whose values are known, fresh or not. satisfied: fields known and fresh enough for this request.
     wanted: fields of the subject. open: steps being asked now. spent: steps answered, or failed for this request;
     missed: those of them that found nothing. unavailable: sources that are stopped or paused for long.
-    identified: has any source known it? traits: see domain/selecting.py.
+    identified: whom any source has known, None for the subject itself. traits: see domain/selecting.py.
     """
 
     kind: Kind
@@ -113,7 +115,7 @@ class Situation:
     spent: frozenset[Step] = frozenset()
     unavailable: frozenset[str] = frozenset()
     missed: frozenset[Step] = frozenset()
-    identified: bool = False
+    identified: frozenset[Kind | None] = frozenset()
     traits: frozenset[str] = frozenset()
 
 
@@ -208,11 +210,11 @@ def _fields_by_name(kind: Kind, fields: Iterable[str]) -> dict[str, str]:
 
 
 def _with_parents(kind: Kind, fields: Iterable[str]) -> Iterable[str]:
-    for field in fields:
-        yield field
-        if field in INHERITED[kind]:
-            parent, name = INHERITED[kind][field]
-            yield prefixed(parent, name)
+    for name in fields:
+        yield name
+        if name in INHERITED[kind]:
+            parent, its_name = INHERITED[kind][name]
+            yield prefixed(parent, its_name)
 
 
 class Ways:
@@ -252,8 +254,8 @@ class Ways:
     def first_steps(self, missing: Iterable[str]) -> frozenset[Step]:
         """What can be asked now on the cheapest ways to these fields; nothing where an open question leads there."""
         found: set[Step] = set()
-        for field in missing:
-            self._walk(field, found.add)
+        for name in missing:
+            self._walk(name, found.add)
         return frozenset(found)
 
     def waiting_for(self, missing: Iterable[str]) -> bool:

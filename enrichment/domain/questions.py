@@ -74,9 +74,6 @@ class Question:
     batch: how many lookups fit one call. batch_by: lookups share a call only where this gives the same text
         (the artist's name where one search serves several titles of one artist).
     calls: cost of one full call, in calls; a source whose calls are dear to us (a day quota) says more than 1.
-    reach: of the subjects that exist, the share that it answers with something. reach_of: the same for subjects with a
-        trait (`TRAITS` in domain/selecting.py), where that is another share.
-    yields: the share of its answers that hold a field, where not nearly all do.
     requires: names of the secrets without which it cannot be asked.
     blocking: False where nobody waits for the answer (a picture's download): a subject ends without it.
     """
@@ -90,9 +87,6 @@ class Question:
     batch: int = 1
     batch_by: Callable[[Keys], str] = _alone
     calls: float = 1.0
-    reach: float = 0.9
-    reach_of: Mapping[str, float] = field(default_factory=dict)
-    yields: Mapping[str, float] = field(default_factory=dict)
     requires: tuple[str, ...] = ()
     blocking: bool = True
 
@@ -100,6 +94,29 @@ class Question:
     def cost(self) -> float:
         """Calls per lookup: of a full batch, or of as many as usually have in common what a call is shared by."""
         return self.calls / (self.batch if self.batch_by is _alone else min(self.batch, USUAL_GROUP))
+
+
+@dataclass(frozen=True, slots=True)
+class Chances:
+    """What can be expected of a source: shares, 0 to 1, from its documentation, from samples, or estimated.
+
+    reach: of the subjects that exist, those that it answers about, where its question is not named in `by_question`.
+    by_trait: the same for subjects with a trait (`TRAITS` in domain/selecting.py).
+    yields: of its answers, those that hold a field, where not nearly all do.
+    data: questions whose answers are another source's data, by name: their silence is that source's.
+    """
+
+    reach: float = 0.9
+    by_question: Mapping[str, float] = field(default_factory=dict)
+    by_trait: Mapping[str, float] = field(default_factory=dict)
+    yields: Mapping[str, float] = field(default_factory=dict)
+    data: Mapping[str, str] = field(default_factory=dict)
+
+    def of(self, question: str, traits: Iterable[str] = ()) -> float:
+        """The reach of a question for a subject with these traits."""
+        usual = self.by_question.get(question, self.reach)
+        shares = [self.by_trait[trait] for trait in traits if trait in self.by_trait]
+        return usual * max(shares) / self.reach if shares else usual
 
 
 @dataclass(frozen=True, slots=True)

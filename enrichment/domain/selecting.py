@@ -12,15 +12,13 @@ from math import inf, prod
 from typing import TYPE_CHECKING, Any
 
 from enrichment.domain.findings import origin
-from enrichment.domain.subjects import Lane
+from enrichment.domain.subjects import Kind, Lane
 
 if TYPE_CHECKING:
     from enrichment.domain.planning import Situation, Step
 
 EXISTS = 0.95
 """Share of what producers hand in that exists at all; the rest are typing errors, private files and talk."""
-SAME_DATA = 0.08
-"""What is left of a chance after another question had nothing on the same data."""
 NEXT_SHARE = 0.7
 """What a gain is worth that needs another question."""
 LONGEST_CHAIN = 4
@@ -42,8 +40,7 @@ class Selector:
         """steps: that are left, askable now or later. missing: by name in the graph, the field that it fills."""
         self._situation = situation
         self._missing = missing
-        self._silent = {(origin(step.source), step.about) for step in situation.missed}
-        self._exists = _exists(situation)
+        self._silence = _silence(situation)
         most = NEXT_COST.get(situation.lane, inf)
         self._next = [
             (unknown, step, NEXT_SHARE * self.chance(step))
@@ -53,12 +50,16 @@ class Selector:
 
     def chance(self, step: Step) -> float:
         """How likely the step is answered with something."""
-        question = step.question
-        by_trait = [question.reach_of[trait] for trait in self._situation.traits if trait in question.reach_of]
-        chance = max(by_trait) if by_trait else question.reach
-        if (origin(step.source), step.about) in self._silent:
-            chance *= SAME_DATA
-        return chance * self._exists if step.is_search else chance
+        chance = step.chances.of(step.question.name, self._situation.traits)
+        chance *= self._silence.get((data_of(step), step.about), 1.0)
+        return chance * self._exists(step.about) if step.is_search else chance
+
+    def _exists(self, about: Kind | None) -> float:
+        """The chance that there is such a subject at all, by Bayes: nobody has answered, and these had nothing."""
+        if about in self._situation.identified:
+            return 1.0
+        unseen = EXISTS * prod(left for (_, of), left in self._silence.items() if of is about)
+        return unseen / (unseen + 1 - EXISTS)
 
     def gain(self, step: Step) -> float:
         """Missing fields that the step is expected to bring, by itself or through the questions that it opens."""
@@ -81,7 +82,7 @@ class Selector:
         """The missing fields that the step gives, each with the chance that this step or one before brings it."""
         for name in step.gives & self._missing.keys():
             field = self._missing[name]
-            share = likely * step.question.yields.get(name.rpartition(".")[2], 1.0)
+            share = likely * step.chances.yields.get(name.rpartition(".")[2], 1.0)
             fields[field] = max(fields.get(field, 0.0), share)
 
     def worth(self, step: Step) -> float:
@@ -108,10 +109,15 @@ def traits_of(known: Mapping[str, Any]) -> frozenset[str]:
     return frozenset(found)
 
 
-def _exists(situation: Situation) -> float:
-    """The chance that there is such a subject at all, by Bayes: who has answered, and who had nothing."""
-    if situation.identified:
-        return 1.0
-    silent = {origin(step.source): step.question.reach for step in situation.missed if step.is_search}
-    unseen = EXISTS * prod(1 - reach for reach in silent.values())
-    return unseen / (unseen + 1 - EXISTS)
+def data_of(step: Step) -> str:
+    """Whose data the answer is made of."""
+    return step.chances.data.get(step.question.name) or origin(step.source)
+
+
+def _silence(situation: Situation) -> dict[tuple[str, Kind | None], float]:
+    """By data and what it is about: what is left of its chance after all that it had nothing to say to."""
+    left: dict[tuple[str, Kind | None], float] = {}
+    for step in situation.missed:
+        key = (data_of(step), step.about)
+        left[key] = left.get(key, 1.0) * (1 - step.chances.of(step.question.name))
+    return left

@@ -83,7 +83,8 @@ class Fleet:
 
     def _arrange(self) -> None:
         self.questions = {name: self._askable(source) for name, source in self.sources.items()}
-        self.steps = Steps((name, question) for name, asked in self.questions.items() for question in asked)
+        pairs = ((name, question) for name, asked in self.questions.items() for question in asked)
+        self.steps = Steps(pairs, {name: source.chances for name, source in self.sources.items()})
 
     def _askable(self, source: Source[Any]) -> tuple[Question, ...]:
         """The source's questions whose keys are there, with the fields that may be used here."""

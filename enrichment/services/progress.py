@@ -204,9 +204,12 @@ class _View:
             frozenset(spent),
             self.state.away,
             frozenset(missed),
-            any(stated.source != PRODUCER for stated in self.state.statements[self.subject.ref.id]),
+            frozenset(about for about, there in self.around.items() if self._is_identified(there)),
             traits_of(self.known),
         )
+
+    def _is_identified(self, there: Subject) -> bool:
+        return any(stated.source != PRODUCER for stated in self.state.statements[there.ref.id])
 
     def _is_spent(self, step: Step, asked: Asked) -> bool:
         if asked.state == LookupState.DEFERRED:

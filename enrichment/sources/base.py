@@ -16,7 +16,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, Protocol, TypeVar
 
 from enrichment.domain.outcomes import ANSWER, Answer, Judgement, Verdict
-from enrichment.domain.questions import Budget, Freshness, Keys, Question, Terms
+from enrichment.domain.questions import Budget, Chances, Freshness, Keys, Question, Terms
 
 if TYPE_CHECKING:
     import urllib.request
@@ -47,8 +47,8 @@ class Ask:
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """One HTTP reply, whole. Header names are lower-case; `url` is where the reply came from, after redirects; `asked_at`
-    is when it was asked for, where it comes from the cache.
+    """One HTTP reply, whole. Header names are lower-case; `url` is where the reply came from, after redirects;
+    `asked_at` is when it was asked for, where it comes from the cache.
     """
 
     status: int
@@ -134,6 +134,7 @@ class Source(ABC, Generic[C]):
     questions: tuple[Question, ...]
     terms: ClassVar[Terms]
     freshness: ClassVar[Freshness] = Freshness()
+    chances: ClassVar[Chances] = Chances()
     secrets: ClassVar[tuple[str, ...]] = ()
     sites: ClassVar[tuple[Site, ...]] = ()
     probes: ClassVar[tuple[str, ...]] = ()
@@ -159,9 +160,9 @@ class Source(ABC, Generic[C]):
         """
 
     def probe(self, _client: C) -> Mapping[str, str]:
-        """What the upstream lets us do, as options named in `probes`: asked once a day for the whole fleet, in one turn.
+        """What the upstream lets us do, as options named in `probes`: asked once a day for the whole fleet.
 
-        A refusal may be the answer; let `NoAnswer` pass where it is none.
+        It is one call, in one turn. A refusal may be the answer; let `NoAnswer` pass where it is none.
         """
         return {}
 

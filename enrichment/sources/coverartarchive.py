@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from enrichment.domain.outcomes import Answer, Judgement, Verdict
-from enrichment.domain.questions import Budget, Freshness, Limit, Question, Terms
+from enrichment.domain.questions import Budget, Chances, Freshness, Limit, Question, Terms
 from enrichment.domain.subjects import Kind
 from enrichment.sources.base import Ask, Line, Reply, Source, judge_http, retry_after
 from enrichment.sources.reading import Api, Json, Told, fields_of, is_mbid, many, one, text
@@ -33,6 +33,7 @@ class CoverArtArchive(Source[Api]):
         url="https://coverartarchive.org",
         licence="pictures belong to their owners; used at one's own risk",
     )
+    chances = Chances(reach=0.75)
     freshness = Freshness(days=90)
     max_seconds = 20.0
     questions = (

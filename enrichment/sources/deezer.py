@@ -13,7 +13,7 @@ from typing import Any
 
 from enrichment.domain.matching import Side
 from enrichment.domain.outcomes import Answer, Judgement, Verdict
-from enrichment.domain.questions import Budget, Freshness, Keys, Limit, Question, Terms
+from enrichment.domain.questions import Budget, Chances, Freshness, Keys, Limit, Question, Terms
 from enrichment.domain.subjects import Kind
 from enrichment.domain.text import search_text
 from enrichment.sources.base import Ask, Line, Reply, Source, judge_http
@@ -57,7 +57,7 @@ _HIT = fields_of(
     Kind.TRACK,
     *("deezer_id", "title", "artist_name", "artists", "album_title", "isrc", "duration_ms", "popularity", "explicit"),
     *("external_urls", "performer.deezer_id", "performer.name", "performer.image_url", "performer.images"),
-    *("album.deezer_id", "album.title", "album.cover_art_url", "album.images"),
+    *("album.deezer_id", "album.title", "album.cover_art_url", "album.images", "artwork_url"),
 )
 _TRACK = _HIT | fields_of(Kind.TRACK, "bpm", "release_date", "album.release_date")
 _ARTIST = fields_of(Kind.PERFORMER, "deezer_id", "name", "image_url", "images", "followers", "external_urls")
@@ -95,6 +95,7 @@ class Deezer(Source[Api]):
         licence="Deezer API terms of use: personal, non-commercial",
         commercial=False,
     )
+    chances = Chances(reach=0.9, by_question={"album_upc": 0.6}, yields={"bpm": 0.75, "isrc": 1.0, "label": 0.9})
     freshness = Freshness(days=30, by_field={"deezer_id": 90, "isrc": 90, "bpm": 90, "popularity": 7, "followers": 7})
     questions = (
         Question(
@@ -340,6 +341,8 @@ def _tell_track(told: Told, track: Json) -> None:
             cover_art_url=_largest(album, "cover"),
             images=_images(album, "cover"),
         )
+    else:
+        told.tell(artwork_url=_largest(album, "cover"))
 
 
 def _artists(track: Json) -> list[Json]:

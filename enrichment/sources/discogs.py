@@ -17,7 +17,7 @@ from discogs_client.fetchers import Fetcher
 
 from enrichment.domain.matching import Side, same_artist
 from enrichment.domain.outcomes import Answer, Judgement, Verdict
-from enrichment.domain.questions import Budget, Freshness, Keys, Limit, Question, Terms
+from enrichment.domain.questions import Budget, Chances, Freshness, Keys, Limit, Question, Terms
 from enrichment.domain.subjects import Kind
 from enrichment.domain.text import main_artist, search_text, words
 from enrichment.sources import links
@@ -140,6 +140,7 @@ class Discogs(Source[Client]):
         url=PAGES,
         licence="CC0",
     ).but_for(*_PICTURES, licence="restricted data by Discogs' API terms of use", keep_seconds=6 * 3600.0)
+    chances = Chances(reach=0.6, by_trait={"electronic": 0.8})
     freshness = Freshness(days=60, by_field={"discogs_id": 90, "barcode": 90, "label": 90, "tracklist": 90})
     cache_seconds = 6 * 3600.0
     questions = (

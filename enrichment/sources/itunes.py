@@ -13,7 +13,7 @@ from collections.abc import Callable, Sequence
 
 from enrichment.domain.matching import Side
 from enrichment.domain.outcomes import Answer, Judgement, Verdict
-from enrichment.domain.questions import Budget, Freshness, Keys, Limit, Question, Terms
+from enrichment.domain.questions import Budget, Chances, Freshness, Keys, Limit, Question, Terms
 from enrichment.domain.subjects import Kind
 from enrichment.domain.text import main_artist, search_text, split_artists, split_title
 from enrichment.sources import links
@@ -77,6 +77,7 @@ class ITunes(Source[Api]):
         licence="iTunes Search API: only to promote what the store sells, beside a badge that links to it",
         commercial=False,
     )
+    chances = Chances(reach=0.9)
     freshness = Freshness(days=30, by_field={"duration_ms": 90, "release_date": 90})
     questions = (
         Question(

@@ -18,7 +18,7 @@ from math import log10
 
 from enrichment.domain.matching import Side
 from enrichment.domain.outcomes import Answer, Judgement, Verdict
-from enrichment.domain.questions import Budget, Freshness, Keys, Limit, Question, Terms
+from enrichment.domain.questions import Budget, Chances, Freshness, Keys, Limit, Question, Terms
 from enrichment.domain.subjects import Kind
 from enrichment.sources import listenbrainz_labs as labs
 from enrichment.sources.base import Ask, Line, Reply, Site, Source
@@ -105,6 +105,23 @@ class ListenBrainz(Source[Client]):
     terms = Terms(
         attribution="Data from ListenBrainz and MusicBrainz", url="https://listenbrainz.org", licence="CC0"
     ).but_for("genres", licence="CC BY-NC-SA 3.0", commercial=False)
+    chances = Chances(
+        reach=0.85,
+        by_question={
+            "metadata": 0.98,
+            "artist_metadata": 0.98,
+            "release_group_metadata": 0.98,
+            "popularity": 0.9,
+            "artist_popularity": 0.95,
+            "release_group_popularity": 0.9,
+            "country": 0.8,
+            "spotify": 0.7,
+            "spotify_by_names": 0.6,
+            "lookup": 0.75,
+        },
+        yields={"isrc": 0.7, "genres": 0.8, "cover_art_url": 0.7, "spotify_id": 0.9, "deezer_id": 0.1},
+        data={"spotify": "labs", "spotify_by_names": "labs"},
+    )
     freshness = Freshness(days=30, by_field={"musicbrainz_id": 90, "isrc": 90, "country": 90, "country_code": 90})
     questions = (
         Question(

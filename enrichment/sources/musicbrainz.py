@@ -29,7 +29,7 @@ from musicbrainzngs import musicbrainz as library
 
 from enrichment.domain.matching import FLOOR, Side, same_artist
 from enrichment.domain.outcomes import Answer, Judgement, Outcome, Verdict
-from enrichment.domain.questions import Budget, Freshness, Keys, Limit, Question, Terms
+from enrichment.domain.questions import Budget, Chances, Freshness, Keys, Limit, Question, Terms
 from enrichment.domain.subjects import Kind
 from enrichment.domain.text import main_artist, search_text
 from enrichment.sources import links
@@ -263,6 +263,26 @@ class MusicBrainz(Source[Client]):
         url="https://musicbrainz.org",
         licence="CC0; commercial users of its web service are asked to support MetaBrainz",
     ).but_for("genres", licence="CC BY-NC-SA 3.0", commercial=False)
+    chances = Chances(
+        reach=0.85,
+        by_question={
+            "recording": 0.98,
+            "artist": 0.98,
+            "release": 0.98,
+            "releases": 0.98,
+            "release_group": 0.98,
+            "isrc": 0.6,
+            "recording_by_spotify": 0.2,
+            "recording_by_deezer": 0.1,
+            "artist_by_spotify": 0.4,
+            "artist_by_deezer": 0.4,
+            "artist_by_discogs": 0.4,
+            "release_by_spotify": 0.3,
+            "release_by_deezer": 0.2,
+            "release_by_discogs": 0.3,
+        },
+        yields={"isrc": 0.7, "genres": 0.6, "label": 0.8, "barcode": 0.8, "spotify_id": 0.2, "deezer_id": 0.1},
+    )
     freshness = Freshness(
         days=30, by_field={"musicbrainz_id": 90, "isrc": 90, "release_date": 90, "country": 90, "barcode": 90}
     )

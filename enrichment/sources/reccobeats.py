@@ -20,7 +20,7 @@ from typing import Any
 from enrichment.domain.matching import Side
 from enrichment.domain.music import camelot, key_name, same_tempo
 from enrichment.domain.outcomes import Answer, Judgement, Verdict
-from enrichment.domain.questions import Budget, Freshness, Keys, Limit, Question, Terms
+from enrichment.domain.questions import Budget, Chances, Freshness, Keys, Limit, Question, Terms
 from enrichment.domain.subjects import Kind
 from enrichment.sources import links
 from enrichment.sources.base import Ask, Line, Reply, Source, judge_http, retry_after
@@ -83,6 +83,7 @@ class ReccoBeats(Source[Api]):
         url="https://reccobeats.com",
         licence="ReccoBeats terms of service: free, for commercial use too; names, ids and popularity are Spotify's",
     )
+    chances = Chances(reach=0.7)
     freshness = Freshness(
         days=30, by_field={"spotify_id": 90, "isrc": 90, "bpm": 90, "key": 90, "audio_features": 90, "popularity": 7}
     )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID
 
 from simulator import names, shares
@@ -16,8 +16,13 @@ MOST = 100
 """Rows that come back unless `count` says otherwise, from those data sets that count."""
 
 Json = dict[str, Any]
-Exact = dict[str, Recording]
-"""Recordings by the squashed line of artist and title."""
+
+
+class Exact(NamedTuple):
+    """Recordings by the squashed line of artist and title: those of MusicBrainz, and all whose names Spotify may have."""
+
+    musicbrainz: dict[str, Recording]
+    spotify: dict[str, Recording]
 
 
 class _BadInput(Exception):  # noqa: N818 - named as what the service answers
@@ -93,7 +98,7 @@ def _spotify_by_names(_part: Part, exact: Exact, asked: list[Json], _count: int)
     rows = []
     for row in asked:
         artist, release, track = (_text(row, name) for name in ("artist_name", "release_name", "track_name"))
-        rows.append(_show(None, artist, release, track, exact.get(names.squash(artist + track))))
+        rows.append(_show(None, artist, release, track, exact.spotify.get(names.squash(artist + track))))
     return rows
 
 
@@ -116,7 +121,7 @@ def _lookup(part: Part, exact: Exact, asked: list[Json], _count: int) -> list[Js
         last[names.squash(artist + title)] = (index, artist, title)
     rows = []
     for key, (index, artist, title) in last.items():
-        recording = exact.get(key)
+        recording = exact.musicbrainz.get(key)
         if recording is not None and part.has(recording):
             rows.append({"index": index, "artist_credit_arg": artist, "recording_arg": title, **_match(recording)})
     return rows

@@ -41,7 +41,7 @@ class ListenBrainz(Upstream):
 
     def prepare(self) -> tuple[object, ...]:
         """The indexes by exact names and by MBID."""
-        return self._exact, self.world.by_mbid, self.world.performer_by_mbid, self.world.album_by_group
+        return self._exact, self._named, self.world.by_mbid, self.world.performer_by_mbid, self.world.album_by_group
 
     def answer(self, request: Request) -> Reply:
         """As the real one answers this path."""
@@ -58,7 +58,7 @@ class ListenBrainz(Upstream):
             ("POST", "popularity/release-group"): self._popularity("release_group"),
         }
         if request.path.rstrip("/").endswith("/json"):
-            return labs.answer(self.part, self._exact, request)
+            return labs.answer(self.part, labs.Exact(self._exact, self._named), request)
         route = routes.get((request.method, request.path.removeprefix("/1/").strip("/")))
         if route is None:
             return _error(404, "The requested URL was not found on the server.")
@@ -88,6 +88,14 @@ class ListenBrainz(Upstream):
             if self.part.has(recording):
                 exact.setdefault(names.squash(recording.credit + metabrainz.title(recording)), recording)
         return exact
+
+    @cached_property
+    def _named(self) -> dict[str, Recording]:
+        """Everything by its names, whether or not MusicBrainz has it: the index of Spotify is made of Spotify's."""
+        named: dict[str, Recording] = {}
+        for recording in self.world.recordings.values():
+            named.setdefault(names.squash(recording.credit + recording.title), recording)
+        return named
 
     def _match(self, artist: str, title: str, release: str) -> tuple[Recording, Album] | None:
         recording = self._exact.get(names.squash(artist + title))

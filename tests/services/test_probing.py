@@ -126,7 +126,8 @@ def test_a_used_up_quota_is_no_answer(spotify_bench: MakeBench, simulated: Simul
     bench.steward.round()
     assert [str(done) for done in bench.drain()] == ["spotify: probed: quota"]
     assert mode(bench) is None
-    assert "spotify" in bench.fleet.away()
+    with bench.fleet.engine.connect() as connection:
+        assert "spotify" in bench.fleet.away(connection)
     (row,) = bench.rows(
         "SELECT extract(epoch FROM paused_until - clock_timestamp())::int AS seconds, stopped FROM source_states"
     )
