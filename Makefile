@@ -37,4 +37,4 @@ up: env ## run the fleet on this machine until Ctrl-C
 	@$(BIN)/linernotes up
 
 clean: ## remove the environment and what tools left behind
-	@rm -rf $(VENV) *.egg-info .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis
+	@rm -rf $(VENV) *.egg-info client/*.egg-info .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis

@@ -1,4 +1,4 @@
-"""Looking at a fleet, and acting on it: stats, sources, queue, dead letters, reports."""
+"""Looking at a fleet, and acting on it: stats, sources, queue, reports."""
 
 from __future__ import annotations
 
@@ -121,52 +121,6 @@ def subject(data: Path | None, kind: Kind, given: str, *, json: bool) -> None:
         _terms(found["terms"]),
         _chosen("Asked", found["lookups"], ("source", "question", "state", "outcome", "note")),
     )
-
-
-def letters(data: Path | None, *, source: str | None, state: str, most: int, json: bool) -> None:
-    """The newest dead letters."""
-    with opened(data) as fleet:
-        found = report.letters(fleet.fleet, source=source, state=state, most=most)
-    if json:
-        print_json(found)
-        return
-    columns = ("id", "what", "source", "question", "kind", "outcome", "attempts", "created_at", "error")
-    _print(_chosen(f"Dead letters, {state}", found, columns))
-
-
-def letter(data: Path | None, number: int, *, json: bool) -> None:
-    """One dead letter, whole. Raises Failure for an unknown one."""
-    with opened(data) as fleet:
-        found = report.letter(fleet.fleet, number)
-    if found is None:
-        raise Failure(f"there is no dead letter {number}; `linernotes dlq list` shows those there are")
-    if json:
-        print_json(found)
-        return
-    _print(table(f"Dead letter {number}", ("", ""), found.items()))
-
-
-def replay(data: Path | None, numbers: Sequence[int], *, json: bool) -> int:
-    """Asks again. Returns the exit code: 1 where none of them could be."""
-    with opened(data) as fleet:
-        asked = report.replay(fleet.fleet, numbers)
-    _acted("replayed", asked, len(set(numbers)), "open letters of lookups", json=json)
-    return 0 if asked else 1
-
-
-def drop(data: Path | None, numbers: Sequence[int], reason: str, *, json: bool) -> int:
-    """Closes letters. Returns the exit code: 1 where none of them was open."""
-    with opened(data) as fleet:
-        closed = report.drop(fleet.fleet, numbers, reason)
-    _acted("dropped", len(closed), len(set(numbers)), "open letters", json=json)
-    return 0 if closed else 1
-
-
-def _acted(verb: str, count: int, of: int, what: str, *, json: bool) -> None:
-    if json:
-        print_json({verb: count, "asked": of})
-    else:
-        note(f"{count} of {of} {verb}" + (f"; the others are no {what}" if count < of else ""))
 
 
 def _terms(found: Mapping[str, Mapping[str, Any]]) -> Table:

@@ -8,15 +8,16 @@ from __future__ import annotations
 
 import signal
 import sys
-from enum import StrEnum
 from pathlib import Path
 from types import FrameType
 from typing import Annotated
+from uuid import UUID
 
 import typer
 
-from cli import inspect
+from cli import dlq, inspect, tokens
 from cli.bench import bench
+from cli.cancel import cancel
 from cli.demo import ROWS, demo
 from cli.enrich import Options, enrich
 from cli.failure import EXPECTED, Failure, sentence
@@ -24,6 +25,7 @@ from cli.fleet import WORKERS, settings_of
 from cli.lookup import Given, lookup
 from cli.matching import answer, chosen, matched
 from cli.parse import Grammar, parse
+from cli.serve import serve
 from cli.show import note
 from cli.up import up
 from enrichment.bootstrap import log_to_stderr, migrate
@@ -72,7 +74,7 @@ def demo_command(
 def up_command(
     data: Data = None,
     port: Annotated[
-        int, typer.Option(min=0, max=65535, help="Of the service and its console, once there is one.")
+        int, typer.Option(min=0, max=65535, help="Of the service; another where it is taken, a free one for 0.")
     ] = 8020,
     workers: Annotated[int, typer.Option(min=1, max=32, help="Worker processes, 32 threads each.")] = WORKERS,
     simulate: Annotated[bool, typer.Option("--simulate", help="Ask simulated upstreams, not the real ones.")] = False,
@@ -81,11 +83,10 @@ def up_command(
 ) -> None:
     """Run the fleet on this machine until Ctrl-C.
 
-    Starts PostgreSQL, Redis, workers and Flower on one data folder and prints where they are. A second start finds
-    everything as it was. Meanwhile all other commands on the same folder use this fleet.
+    Starts PostgreSQL, Redis, workers, the service and Flower on one data folder and prints where they are. A second
+    start finds everything as it was. Meanwhile all other commands on the same folder use this fleet.
     """
-    del port
-    up(data, workers=workers, simulate=simulate, speed=speed, json=json)
+    up(data, port=port, workers=workers, simulate=simulate, speed=speed, json=json)
 
 
 @app.command("enrich")
@@ -296,55 +297,31 @@ def migrate_command() -> None:
     migrate(url)
 
 
-class LetterState(StrEnum):
-    """What has become of a dead letter."""
+@app.command("serve")
+def serve_command(
+    host: Annotated[str, typer.Option(help="The address to listen at; 0.0.0.0 for all.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=0, max=65535, help="0 takes a free one.")] = 8020,
+    data: Data = None,
+) -> None:
+    """Serve HTTP until Ctrl-C. `up` does it too, with workers.
 
-    OPEN = "open"
-    REPLAYED = "replayed"
-    DROPPED = "dropped"
+    Callers need a token: `linernotes tokens make`. The embedded fleet makes one for itself.
+    """
+    serve(data, host, port)
 
 
-dlq_app = typer.Typer(help="Dead letters: work that ended without success, kept whole.", no_args_is_help=True)
-app.add_typer(dlq_app, name="dlq")
-Numbers = Annotated[list[int], typer.Argument(metavar="ID…", help="As `dlq list` shows them.")]
-
-
-@dlq_app.command("list")
-def dlq_list_command(
-    source: Annotated[str | None, typer.Option(help="Of this source only.")] = None,
-    state: Annotated[LetterState, typer.Option(help="In this state.")] = LetterState.OPEN,
-    most: Annotated[int, typer.Option("--limit", min=1, help="At most so many, the newest first.")] = 100,
+@app.command("cancel")
+def cancel_command(
+    batch: Annotated[UUID, typer.Argument(metavar="BATCH", help="Its id, as POST /enrich/batch answered.")],
     data: Data = None,
     json: AsJson = False,
 ) -> None:
-    """The newest dead letters."""
-    inspect.letters(data, source=source, state=state.value, most=most, json=json)
+    """End what is still open of a batch, as far as nobody else has asked for it."""
+    cancel(data, batch, json=json)
 
 
-@dlq_app.command("show")
-def dlq_show_command(
-    number: Annotated[int, typer.Argument(metavar="ID")], data: Data = None, json: AsJson = False
-) -> None:
-    """One dead letter, whole: what was asked, what came back, the raw message where nobody could read it."""
-    inspect.letter(data, number, json=json)
-
-
-@dlq_app.command("replay")
-def dlq_replay_command(numbers: Numbers, data: Data = None, json: AsJson = False) -> None:
-    """Ask the questions of open letters again. Replaying one twice is replaying it once."""
-    raise typer.Exit(inspect.replay(data, numbers, json=json))
-
-
-@dlq_app.command("drop")
-def dlq_drop_command(
-    numbers: Numbers,
-    reason: Annotated[str, typer.Option(help="Kept with the letter.")] = "dropped by hand",
-    data: Data = None,
-    json: AsJson = False,
-) -> None:
-    """Close open letters without asking again."""
-    raise typer.Exit(inspect.drop(data, numbers, reason, json=json))
-
+app.add_typer(tokens.app, name="tokens")
+app.add_typer(dlq.app, name="dlq")
 
 track_app = typer.Typer(help="Tracks.", no_args_is_help=True)
 performer_app = typer.Typer(help="Performers.", no_args_is_help=True)

@@ -20,6 +20,7 @@ from cli.fleet import (
     wait_for_workers,
     worker_programs,
 )
+from cli.serve import available, own_token, service_program, wait_for_service
 from cli.show import note, print_json
 from cli.upstream import simulated, simulator_program, wait_for_simulator
 from enrichment.embedded import Servers
@@ -37,7 +38,7 @@ class Upstream:
     log: Path
 
 
-def up(data: Path | None, *, workers: int, simulate: bool, speed: float, json: bool) -> None:
+def up(data: Path | None, *, port: int, workers: int, simulate: bool, speed: float, json: bool) -> None:
     """Runs the fleet until SIGINT or SIGTERM. Raises Failure where one runs already."""
     settings = settings_of()
     folder = (data or settings.data).expanduser()
@@ -47,15 +48,16 @@ def up(data: Path | None, *, workers: int, simulate: bool, speed: float, json: b
         upstream = Upstream(free_port(), speed, servers.data / "logs" / "simulator.jsonl") if simulate else None
         extra = simulated(settings, upstream.port, upstream.speed) if upstream else {}
         fleet = joined(servers, extra)
-        flower = free_port()
-        programs = [*worker_programs(fleet, workers), flower_program(fleet, flower)]
+        flower, port = free_port(), available(port)
+        programs = [*worker_programs(fleet, workers), service_program(fleet, port), flower_program(fleet, flower)]
         if upstream is not None:
             programs.insert(0, simulator_program(upstream.port, upstream.speed, upstream.log))
         with supervised(fleet, programs) as supervisor:
-            where = addresses(fleet, flower)
+            where = addresses(fleet, flower) | {"service": f"http://127.0.0.1:{port}", "token": own_token(fleet)}
             if upstream is not None:
                 wait_for_simulator(fleet.settings.upstream_url, servers.data / "logs")
             wait_for_workers(fleet, workers * THREADS)
+            wait_for_service(fleet, port)
             handover.write(servers.data, where, _settings_of_this_fleet(fleet))
             try:
                 _tell(where, json=json)
@@ -100,6 +102,8 @@ def _settings_of_this_fleet(fleet: Opened) -> dict[str, str]:
 
 
 NAMES = {
+    "service": "service",
+    "token": "its access token",
     "database_url": "database",
     "broker_url": "broker",
     "redis_url": "redis",

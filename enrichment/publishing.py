@@ -1,4 +1,4 @@
-"""Fetch messages, published by processes that are no workers: a Celery application of its own, as the workers' is theirs."""
+"""Fetch messages, published by processes that are no workers: by an application of their own."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from celery import Celery
-from kombu import Connection
+from kombu.connection import Connection
 from kombu.entity import Exchange, Queue
 
 from enrichment.services.fleet import SendFetch

@@ -1,8 +1,8 @@
 """What the operator says: read once from the environment and `.env`, frozen.
 
-`LINERNOTES_DATABASE_URL`, `_BROKER_URL`, `_REDIS_URL`, `_UPSTREAM_URL`, `_SPEED`, `_COMMERCIAL`, `_DATA`, `_THREADS`,
-`_JOURNAL`; for a source `LINERNOTES_<SOURCE>_URL`, `_BUDGET`, `_BREAKER_THRESHOLD`, `_BREAKER_SECONDS` and options of
-its own; keys under their own names (`SPOTIFY_CLIENT_ID` …). `.env.example` lists them all.
+`LINERNOTES_DATABASE_URL`, `_BROKER_URL`, `_REDIS_URL`, `_UPSTREAM_URL`, `_SPEED`, `_COMMERCIAL`, `_OPEN_TO_ALL`,
+`_DATA`, `_THREADS`, `_JOURNAL`, `_STOP_SECONDS`; for a source `LINERNOTES_<SOURCE>_URL`, `_BUDGET`, `_BREAKER_THRESHOLD`,
+`_BREAKER_SECONDS` and options of its own; keys under their own names (`SPOTIFY_CLIENT_ID` …). `.env.example` lists all.
 """
 
 from __future__ import annotations
@@ -41,6 +41,7 @@ class Settings(BaseModel):
     data: Path = Path(".linernotes")
     threads: int = Field(default=32, ge=2, le=256)
     journal: bool = True
+    stop_seconds: float = Field(default=25.0, gt=0)
     environ: Mapping[str, SecretStr] = Field(default_factory=dict, repr=False)
 
     def source_url(self, name: str, default: str) -> str:

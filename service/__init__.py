@@ -1,1 +1,1 @@
-"""The HTTP edge: REST, GraphQL, server-sent events and metrics. `service.app.create` makes it, `python -m service` serves it."""
+"""The HTTP edge: REST, GraphQL, server-sent events, metrics. `python -m service` serves it."""

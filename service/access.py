@@ -1,4 +1,4 @@
-"""Who may do what: a bearer token with scopes, and nothing by cookie, so that no page of another site can act for anybody."""
+"""Who may do what: a bearer token with scopes; nothing by cookie, so no page of another site can act for anybody."""
 
 from __future__ import annotations
 

@@ -18,6 +18,7 @@ from enrichment.services.fleet import Fleet
 from enrichment.services.health import Health
 from enrichment.services.outlook import Outlook
 from enrichment.services.tokens import Caller, Scope
+from service.metrics import Metrics
 from service.submitting import Submitting
 from service.watch import Watch
 
@@ -29,15 +30,17 @@ METRICS = "metrics"
 
 @dataclass(slots=True)
 class Service:
-    """Of one application. open_to_all: what may be done without a token."""
+    """Of one application. open_to_all: what may be done without a token. batches, checks: how many may be under way."""
 
     fleet: Fleet
     outlook: Outlook
     health: Health
     submitting: Submitting
     watch: Watch
+    metrics: Metrics
     open_to_all: frozenset[str]
     batches: anyio.CapacityLimiter
+    checks: anyio.CapacityLimiter
 
     def caller(self, secret: str | None) -> Caller | None:
         """Who calls, None where a token is needed and there is none that opens anything."""
@@ -68,5 +71,7 @@ def read_open_to_all(text: str) -> frozenset[str]:
     """LINERNOTES_OPEN_TO_ALL: `submit`, `read`, `operate`, `admin` or `metrics`, with commas. Raises ValueError."""
     named = frozenset(filter(None, (each.strip() for each in text.split(","))))
     if unknown := named - {*Scope, METRICS}:
-        raise ValueError(f"LINERNOTES_OPEN_TO_ALL: {', '.join(sorted(unknown))} is none of {', '.join(Scope)}, {METRICS}")
+        raise ValueError(
+            f"LINERNOTES_OPEN_TO_ALL: {', '.join(sorted(unknown))} is none of {', '.join(Scope)}, {METRICS}"
+        )
     return named

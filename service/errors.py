@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import redis
 import structlog
 from fastapi import FastAPI, Request
@@ -39,7 +41,8 @@ class Invalid(BaseModel):
     detail: list[Fault] | str
 
 
-OF_ALL = {
+Responses = dict[int | str, dict[str, Any]]
+OF_ALL: Responses = {
     400: {"model": Problem, "description": "The body cannot be read"},
     401: {"model": Problem, "description": "No access token, or one that opens nothing"},
     403: {"model": Problem, "description": "The token lacks the scope"},
@@ -48,7 +51,7 @@ OF_ALL = {
     503: {"model": Problem, "description": "The database or Redis is away; try again"},
 }
 """Responses that every route may give."""
-NOT_FOUND = {404: {"model": Problem, "description": "Nobody knows this id"}}
+NOT_FOUND: Responses = {404: {"model": Problem, "description": "Nobody knows this id"}}
 
 
 def install(app: FastAPI) -> None:

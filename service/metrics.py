@@ -50,7 +50,9 @@ class _OfTheFleet(Collector):
         """Breakers under both names that dashboards use, and the lines."""
         states = {state["source"]: state["breaker"] for state in report.source_states(self._fleet)}
         for name in ("enrichment_circuit_breaker_state", "circuit_breaker_state"):
-            breakers = GaugeMetricFamily(name, "1 for the state that a source's breaker is in.", labels=("api", "state"))
+            breakers = GaugeMetricFamily(
+                name, "1 for the state that a source's breaker is in.", labels=("api", "state")
+            )
             for source, state in states.items():
                 for each in BREAKER_STATES:
                     breakers.add_metric((source, each), float(each == state))

@@ -55,7 +55,9 @@ class Watch:
         """What has come of those of these subjects that end within so many seconds, in the contract of POST /enrich."""
         waiters = {ref: self._waiter(ref, lambda seen: seen.has_ended, answered=True) for ref in refs}
         await self._wait(waiters, seconds)
-        return {ref: each.future.result() for ref, each in waiters.items() if each.future.done() and each.future.result()}
+        return {
+            ref: each.future.result() for ref, each in waiters.items() if each.future.done() and each.future.result()
+        }
 
     async def changed(self, ref: Ref, since: Seen | None, seconds: float) -> Seen | None:
         """How the subject stands once that is something else than `since`; None where it stays so for so long."""
@@ -104,7 +106,9 @@ class Watch:
         for ref, waiter in met:
             _resolve(waiter, answers.get(ref) if waiter.answered else seen[ref])
 
-    async def _in_thread(self, ask: Callable[[Fleet, Collection[Ref]], dict[Ref, Any]], refs: Collection[Ref]) -> dict[Ref, Any]:
+    async def _in_thread(
+        self, ask: Callable[[Fleet, Collection[Ref]], dict[Ref, Any]], refs: Collection[Ref]
+    ) -> dict[Ref, Any]:
         return await anyio.to_thread.run_sync(ask, self._fleet, refs, limiter=self._thread)
 
 

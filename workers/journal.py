@@ -70,9 +70,9 @@ class _Script:
 _publish, _older, _later = _Script(_PUBLISH), _Script(_OLDER), _Script(_LATER)
 
 
-def publish(client: redis.Redis, queue: str, id_: str, message: str | bytes) -> None:
+def publish(client: redis.Redis, queue: str, id_: str, message: str | bytes, most: int = MOST) -> None:
     """Entry and message, or neither. Raises redis.RedisError, where Redis is full, or the journal, too."""
-    _publish(client, [ENTRIES, SINCE, queue], id_, message, MOST)
+    _publish(client, [ENTRIES, SINCE, queue], id_, message, most)
 
 
 def remove(client: redis.Redis, id_: str) -> None:

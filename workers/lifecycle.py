@@ -21,8 +21,6 @@ from workers.tasks import register_fetches
 from workers.unreadable import bring_in
 
 ROUND_SECONDS = 1.0
-DEADLINE_SECONDS = 25.0
-"""From being told to stop. Whoever runs workers gives them more: 40 s where we do, 60 s in docker-compose.yml."""
 
 log = structlog.get_logger()
 _left = threading.Event()
@@ -69,7 +67,7 @@ def leave(**_: Any) -> None:
 
 def _end_in_time() -> None:
     """A worker that outstays its grace would be killed, and what it held would count as held by a dead one."""
-    if not _left.wait(DEADLINE_SECONDS):
+    if not _left.wait(process.settings().stop_seconds):
         log.warning("what is still under way is handed back")
         handing_back = threading.Thread(target=_hand_back, daemon=True)
         handing_back.start()

@@ -21,6 +21,7 @@ from bench.chaos.load import CRITICAL, LOW, Load
 from bench.chaos.rig import Rig, Worker
 from bench.chaos.verdict import Row
 from bench.report import at_least, at_most
+from enrichment.domain.subjects import Kind
 from enrichment.embedded.postgres import IMMEDIATE
 from enrichment.embedded.server import Server
 
@@ -281,12 +282,35 @@ def postgres_silent(rig: Rig, _load: Load, _row: Row) -> None:
             rig.proxy.silent = False
 
 
-@_fault("lock", "the table of lookups locked for 4 s", 20)
-def lock(rig: Rig, _load: Load, _row: Row) -> None:
+@_fault("lock", "the table of lookups locked for 4 s, a line before the tightest source", 20)
+def lock(rig: Rig, load: Load, _row: Row) -> None:
+    _line_up(rig, load, LINE)
     for _ in rig.every(7):
         with rig.blow(), rig.engine.begin() as connection:
             connection.exec_driver_sql("LOCK TABLE lookups IN ACCESS EXCLUSIVE MODE")
             rig.sleep(4)
+    _send_home(rig)
+
+
+LINE = 200
+BACKLOG = """
+INSERT INTO lookups (source, question, kind, subject_id, priority, keys, state)
+SELECT 'musicbrainz', :question, 'track', gen_random_uuid(), 1,
+    jsonb_build_object('artist_name', 'Nobody ' || n, 'title', 'Nothing ' || n), 'waiting'
+FROM generate_series(1, :rows) n
+"""
+
+
+def _line_up(rig: Rig, load: Load, rows: int) -> None:
+    """Lookups that nobody waits for, before the source with the tightest limit."""
+    names = {"artist_name", "title"}
+    asked = load.fleet.questions["musicbrainz"]
+    question = next(each.name for each in asked if each.kind is Kind.TRACK and names.issuperset(each.needs))
+    rig.change(BACKLOG, rows=rows, question=question)
+
+
+def _send_home(rig: Rig) -> None:
+    rig.change("UPDATE lookups SET state = 'ended', outcome = 'nothing_found' WHERE priority = 1 AND state = 'waiting'")
 
 
 @_fault("connections", "no connection of PostgreSQL is free for 5 s, and the fleet's have been ended", 20)
@@ -425,13 +449,6 @@ def clock(rig: Rig, _load: Load, _row: Row) -> None:
 
 
 INVERTED = 1500
-BACKLOG = """
-INSERT INTO lookups (source, question, kind, subject_id, priority, keys, state)
-SELECT 'musicbrainz', question, 'track', gen_random_uuid(), 1,
-    jsonb_build_object('artist_name', 'Nobody ' || n, 'title', 'Nothing ' || n), 'waiting'
-FROM generate_series(1, :rows) n,
-    (SELECT question FROM lookups WHERE source = 'musicbrainz' AND kind = 'track' LIMIT 1) known
-"""
 WAITED = """
 SELECT coalesce(percentile_cont(0.95) WITHIN GROUP (ORDER BY waited), 0)::float AS p95, count(*) AS n FROM (
     SELECT DISTINCT ON (subject_id, source) extract(epoch FROM until - at) AS waited FROM (
@@ -445,14 +462,14 @@ SELECT coalesce(percentile_cont(0.95) WITHIN GROUP (ORDER BY waited), 0)::float 
 @_fault("inversion", "a long low_priority backlog, then critical requests one by one", 0)
 def inversion(rig: Rig, load: Load, row: Row) -> None:
     """A critical lookup waits for two calls of its source at most, and for what of its own kind is before it."""
-    rig.change(BACKLOG, rows=INVERTED)
+    _line_up(rig, load, INVERTED)
     for _ in rig.every(2):
         wish = {name: value for name, value in load.next_request(CRITICAL).items() if name != "delayed"}
         load.submit(wish | {"priority": CRITICAL})
     found = rig.rows(WAITED)[0]
     row.more |= {"critical": found.n, "critical_p95": round(found.p95, 2)}
     row.further.append(at_most("inversion: critical lookups wait, p95 seconds", found.p95, 2.0))
-    rig.change("UPDATE lookups SET state = 'ended', outcome = 'nothing_found' WHERE priority = 1 AND state = 'waiting'")
+    _send_home(rig)
 
 
 # --- all at once ----------------------------------------------------------------------------------------------------

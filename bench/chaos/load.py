@@ -80,7 +80,7 @@ class Load:
     def start(self) -> None:
         """The backlog first, then so many a second."""
         for _ in range(self._plan.backlog):
-            self._callers.submit(self._ask, self.next_request(LOW))
+            self._callers.submit(self._ask, self.next_request())
         self._ticker.start()
 
     def stop(self) -> None:

@@ -55,10 +55,10 @@ class Plan:
 
     seconds: float = 30.0
     seed: int = 1
-    speed: float = 8.0
+    speed: float = 5.0
     workers: int = 3
-    threads: int = 16
-    rate: float = 3.0
+    threads: int = 32
+    rate: float = 2.0
     backlog: int = 40
     drain: float = 150.0
     broker: str = ""
@@ -301,13 +301,14 @@ class Rig:
             self.sleep(0.3)
         return None
 
-    def memory(self) -> dict[int, float]:
-        """MiB by worker's pid."""
+    def memory(self, older: float) -> dict[int, float]:
+        """MiB by worker's pid, of those that have lived for more than so many seconds."""
         found = {}
-        for worker in self.workers:
+        for pid in filter(None, [worker.pid for worker in self.workers]):
             with suppress(psutil.Error):
-                if worker.pid is not None:
-                    found[worker.pid] = psutil.Process(worker.pid).memory_info().rss / 2**20
+                process = psutil.Process(pid)
+                if time.time() - process.create_time() > older:
+                    found[pid] = process.memory_info().rss / 2**20
         return found
 
 

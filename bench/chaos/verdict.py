@@ -22,6 +22,7 @@ LATE_SECONDS = 2.0
 """A thawed worker's calls that were about to be written when it froze come within so many seconds."""
 GRACE = 0.5
 LOOK_SECONDS = 1.0
+YOUNG_SECONDS = 10.0
 
 
 @dataclass
@@ -121,7 +122,8 @@ class Sampler:
             self._weigh()
 
     def _weigh(self) -> None:
-        for pid, weight in self._rig.memory().items():
+        """From when a process has settled down: its modules and clients are all there."""
+        for pid, weight in self._rig.memory(YOUNG_SECONDS).items():
             self.growth = max(self.growth, weight - self._first.setdefault(pid, weight))
 
 
@@ -138,6 +140,7 @@ def judged(rig: Rig, row: Row, ledger: Ledger, sampler: Sampler, drained: float 
     row.repeated = _repeated(log)
     row.recovery = _recovery(rig, log)
     row.share = _share(sampler)
+    row.more["shares"] = {name: round(share, 3) for name in sampler.usage.rates if (share := sampler.usage.share(name))}
     row.falls = sum(worker.falls for worker in rig.workers)
     row.slots = _slots(rig)
 

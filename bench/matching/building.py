@@ -317,15 +317,16 @@ def _is_another(track: Track, other: Track) -> bool:
 
 
 def choices(catalogue: Catalogue, tracks: Iterable[Track]) -> Iterator[Row]:
-    """A file's tags, gone bad in one to three ways, and what a search brings: the right one among those like it."""
+    """A file's tags, gone bad in one to three ways, and what a search brings: those like it, and in 19 of 20 it."""
     for track in tracks:
         draw = _draw("choosing", track["spotify_id"])
         others = _candidates(catalogue, track, draw)
         query = _degraded(track, others, draw)
-        candidates = [_record(each, id=each["spotify_id"]) for each in (track, *others)]
+        missing = draw.random() < 0.05
+        candidates = [_record(each, id=each["spotify_id"]) for each in (others if missing else (track, *others))]
         draw.shuffle(candidates)
-        row = {"id": f"choosing:{track['spotify_id']}", "set": "choosing"}
-        yield {**row, "query": query, "candidates": candidates, "right": track["spotify_id"]}
+        row = {"id": f"choosing:{track['spotify_id']}", "set": "choosing", "query": query, "candidates": candidates}
+        yield {**row, "right": None if missing else track["spotify_id"]}
 
 
 def _candidates(catalogue: Catalogue, track: Track, draw: random.Random) -> list[Track]:
@@ -336,8 +337,14 @@ def _candidates(catalogue: Catalogue, track: Track, draw: random.Random) -> list
         _made(track, draw, f"{draw.choice(draw.choice(catalogue.tracks)['artists'])} Remix", 1.0),
     ]
     cover = {**track, "spotify_id": f"cover{track['spotify_id']}", "isrc": _code(draw), "album": "Covers"}
-    cover["artists"] = draw.choice(catalogue.tracks)["artists"]
+    cover["artists"] = _stranger(catalogue, track, draw)
     return [*siblings, *draw.sample(beside, min(3, len(beside))), *made, cover]
+
+
+def _stranger(catalogue: Catalogue, track: Track, draw: random.Random) -> list[str]:
+    own = fold(track["artists"][0])
+    names: list[str] = draw.choice([group[0]["artists"] for name, group in catalogue.by_artist.items() if name != own])
+    return names
 
 
 def _made(track: Track, draw: random.Random, version: str, apart: float) -> Track:
@@ -379,7 +386,7 @@ def _wrong_duration(query: Row, track: Track, _: Sequence[Track], draw: random.R
 
 def _misspelt(query: Row, _: Track, __: Sequence[Track], draw: random.Random) -> None:
     name = draw.choice(["artist", "title"])
-    query[name] = _slip(_written(query[name], draw), draw)
+    query[name] = _slip(query[name], draw) if draw.random() < 0.7 else _written(query[name], draw)
 
 
 def _first_artist(query: Row, track: Track, __: Sequence[Track], ___: random.Random) -> None:

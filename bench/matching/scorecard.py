@@ -47,7 +47,11 @@ def run(options: argparse.Namespace) -> Report:
     """Figures: {"sets": {set: {"seen" | "held_back": {matcher: figures}}}, "parsing": …, "decisions_per_second"}."""
     rows = list(labelled(_rows(options.files), most=options.tracks))
     scores = score(rows)
-    parsed = parsing.score(chain.from_iterable(map(parsing.rows_of, options.files))) if options.files else parsing.score(parsing.own_rows())
+    parsed = (
+        parsing.score(chain.from_iterable(map(parsing.rows_of, options.files)))
+        if options.files
+        else parsing.score(parsing.own_rows())
+    )
     figures: dict[str, Any] = {"sets": scores, "parsing": parsed}
     checks = list(_promises(scores))
     if rows:

@@ -31,6 +31,9 @@ SCRAPED, QUEUED, ENSURED = 7, 5, 8
 
 CONNECTIONS = 100
 """In the pool; as many items as Scrapy has under way of one page."""
+IDLE = 20
+"""Connections kept open for the next call. httpcore 1.0.9 counts all of them over for each: with 100, a crawl of 500
+items took 5.4 s in place of 0.8 s."""
 
 LARGEST_BATCH = 10_000
 LONGEST_WAIT = 120
@@ -58,9 +61,7 @@ class _Client:
             "base_url": self.url,
             "headers": {"Authorization": f"Bearer {self._token}"} if self._token else {},
             # Servers drop a connection that is idle for 5 s or more; the last moment before is the wrong one to use it.
-            "limits": httpx.Limits(
-                max_connections=CONNECTIONS, max_keepalive_connections=CONNECTIONS, keepalive_expiry=4
-            ),
+            "limits": httpx.Limits(max_connections=CONNECTIONS, max_keepalive_connections=IDLE, keepalive_expiry=4),
             # The proxies in a crawler's environment are for the sites it crawls.
             "trust_env": False,
         }
@@ -116,10 +117,10 @@ class _Client:
 
 
 def _is_enough(status: Answer) -> bool:
-    """Is it known, or on its way, or known that nobody knows it?"""
+    """Is it on its way, or known, or known to be unknown to all?"""
     if status.get("status") == "failed":
         return status.get("is_retriable") is False
-    return bool(status)
+    return status.get("status") is not None
 
 
 def _limits(call: Call) -> httpx.Timeout:

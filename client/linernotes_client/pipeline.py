@@ -10,7 +10,6 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Self
 
 from itemadapter import ItemAdapter
-from kombu.exceptions import OperationalError
 from scrapy.exceptions import NotConfigured
 from scrapy.utils.asyncio import is_asyncio_available
 
@@ -58,7 +57,7 @@ class APIEnrichmentPipeline:
         self._turns = asyncio.Semaphore(CONNECTIONS)
         self._publishing = asyncio.Lock()
         self._service = Outage[EnrichmentError]()
-        self._broker = Outage[OperationalError](patience=1)
+        self._broker = Outage[Exception](patience=1)
         log.info("APIEnrichmentPipeline initialized in DELEGATION mode: %s", self._client.url)
 
     @classmethod
@@ -101,9 +100,9 @@ class APIEnrichmentPipeline:
             answer = await self._ask(request)
         if isinstance(answer, EnrichmentError):
             await self._do_without(request, answer)
-        elif acquired := answer.get("metadata_acquired"):
-            self._count("success")
+        elif acquired := _found(answer):
             _fill(item, acquired)
+            self._count("success")
         else:
             self._count("empty")
             log.info("Service returned no enrichment for: %s - %s", request["artist_name"], request["track_title"])
@@ -111,16 +110,17 @@ class APIEnrichmentPipeline:
     async def _ask(self, request: dict[str, Any]) -> Answer | EnrichmentError:
         if (reason := self._service.reason_not_to_ask()) is not None:
             return reason
+        asked = self._service.now()
         try:
             answer = await self._client.enrich(request)
         except RequestRefused as error:
-            self._service.over()
+            self._service.answered(asked)
             return error
         except EnrichmentError as error:
             if self._service.failed(error):
                 _tell(error)
             return error
-        self._service.over()
+        self._service.answered(asked)
         return answer
 
     async def _do_without(self, request: dict[str, Any], error: EnrichmentError) -> None:
@@ -135,13 +135,14 @@ class APIEnrichmentPipeline:
         """To the queue, from another thread: a broker that is away takes seconds to be noticed."""
         if self._broker.reason_not_to_ask() is not None:
             return
+        asked = self._broker.now()
         try:
             await asyncio.to_thread(enrich_track.delay, **request)
-        except OperationalError as error:
+        except Exception as error:  # noqa: BLE001 - each broker's library has errors of its own
             if self._broker.failed(error):
                 log.warning("Enrichment queue unavailable: %s", error)
             return
-        self._broker.over()
+        self._broker.answered(asked)
         self._count("queued")
 
     def _count(self, outcome: str) -> None:
@@ -156,6 +157,14 @@ def _tell(error: EnrichmentError) -> None:
         log.warning("Enrichment service timeout after %ss", error.seconds)
     else:
         log.warning("Enrichment service unavailable: %s", error)
+
+
+def _found(answer: Answer) -> dict[str, Any]:
+    """What somebody has said of the track. Until then the service returns what it was told itself."""
+    if answer.get("status") in ("completed", "partial") or answer.get("sources_used"):
+        found: dict[str, Any] = answer.get("metadata_acquired") or {}
+        return found
+    return {}
 
 
 def _fill(item: ItemAdapter, acquired: dict[str, Any]) -> None:

@@ -15,7 +15,7 @@ VALUES (:name, :digest, :ending, :scopes, clock_timestamp() + make_interval(days
 
 
 def make(
-    connection: Connection, name: str, digest: bytes, ending: str, scopes: Collection[str], days: int | None
+    connection: Connection, name: str, digest: bytes, *, ending: str, scopes: Collection[str], days: int | None
 ) -> int:
     """Keeps a token. days: until it expires, None for never. Returns its number."""
     values = {"name": name, "digest": digest, "ending": ending, "scopes": sorted(scopes), "days": days}

@@ -11,8 +11,8 @@ from sqlalchemy import Connection, text
 
 from models import TABLES
 
-# A transaction gives its rows a moment and commits later, so a row may appear behind those that a reader has seen. Every
-# moment is at or after the start of its transaction: what is older than the oldest one under way is complete. Sessions
+# A transaction gives its rows a moment and commits later, so a row may appear behind those that a reader has seen. No
+# moment is before the start of its transaction: what is older than the oldest one under way is complete. Sessions
 # without a transaction id have written nothing; one that has only read for so long is a report or a backup.
 _COMPLETE = text("""
 SELECT least(clock_timestamp() - interval '50 milliseconds', min(xact_start)) FROM pg_stat_activity
@@ -20,13 +20,13 @@ WHERE datname = current_database() AND pid <> pg_backend_pid()
   AND (backend_xid IS NOT NULL OR xact_start > clock_timestamp() - interval '5 minutes')
 """)
 
+_OF_A_KIND = """
+(SELECT '{kind}' AS kind, id, updated_at FROM {table}
+ WHERE (updated_at, id) > (:moment, :id) AND updated_at < :complete ORDER BY updated_at, id LIMIT :most)
+"""
 _CHANGED = text(
-    "\nUNION ALL\n".join(
-        f"(SELECT '{kind}' AS kind, id, updated_at FROM {table.__tablename__}\n"  # noqa: S608 - our own tables
-        " WHERE (updated_at, id) > (:moment, :id) AND updated_at < :complete ORDER BY updated_at, id LIMIT :most)"
-        for kind, table in TABLES.items()
-    )
-    + "\nORDER BY updated_at, id LIMIT :most"
+    "UNION ALL".join(_OF_A_KIND.format(kind=kind, table=table.__tablename__) for kind, table in TABLES.items())
+    + "ORDER BY updated_at, id LIMIT :most"
 )
 
 

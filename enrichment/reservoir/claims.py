@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -75,11 +75,18 @@ RETURNING id, source, question, kind, subject_id, keys, priority, attempts, shed
 
 
 def claim(
-    connection: Connection, source: str, sizes: Mapping[str, int], worker: uuid.UUID, *, low_end: bool = False
+    connection: Connection,
+    source: str,
+    sizes: Mapping[str, int],
+    worker: uuid.UUID,
+    *,
+    low_end: bool = False,
+    token: uuid.UUID | None = None,
 ) -> list[Claim]:
     """The next batch of a source, best first; empty where nothing waits.
 
     sizes: how many lookups share a call, by question. low_end: begin with the lowest priority, so that it stays alive.
+    token: the fence, where the caller notes it before it claims; else a new one.
     """
     head = connection.execute(_LOW_END if low_end else _BEST, {"source": source}).one_or_none()
     if head is None:
@@ -95,7 +102,7 @@ def claim(
             "head": head.id,
             "others": max(0, size - 1),
             "worker": worker,
-            "token": uuid.uuid4(),
+            "token": token or uuid.uuid4(),
             "lease": LEASE_SECONDS,
         },
     )
@@ -170,6 +177,21 @@ WITH expired AS (
 UPDATE lookups SET state = 'waiting', claim_token = NULL, claimed_by = NULL, lease_until = NULL
 WHERE id IN (SELECT id FROM expired) RETURNING source
 """)
+
+
+_UNKNOWN = text("""
+UPDATE lookups SET state = 'waiting', claim_token = NULL, claimed_by = NULL, lease_until = NULL
+WHERE state = 'claimed' AND claimed_by = :worker AND claim_token <> ALL(:held)
+""")
+
+
+def return_unknown(connection: Connection, worker: uuid.UUID, held: Collection[uuid.UUID]) -> int:
+    """A living worker's claims that nobody in it knows of wait again. held: tokens of those that somebody does.
+
+    The answer to the COMMIT of a claim was lost, or the database was away for too long when it was to be settled.
+    Returns how many.
+    """
+    return connection.execute(_UNKNOWN, {"worker": worker, "held": list(held)}).rowcount
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,25 +21,25 @@ LONGEST_ERROR = 1000
 
 @dataclass(frozen=True, slots=True)
 class Filter:
-    """Which letters are meant; what is None, or empty, does not narrow.
+    """Which letters are meant; what is None does not narrow.
 
     error: part of its text, in any case. subjects: our own ids. older, newer: seconds since it was written.
     state: open, replayed or dropped.
     """
 
-    ids: tuple[int, ...] = ()
+    ids: tuple[int, ...] | None = None
     state: str | None = "open"
     what: str | None = None
     source: str | None = None
     outcome: str | None = None
     error: str | None = None
-    subjects: tuple[uuid.UUID, ...] = ()
+    subjects: tuple[uuid.UUID, ...] | None = None
     older: float | None = None
     newer: float | None = None
 
     def where(self) -> tuple[str, dict[str, Any]]:
         """The condition, and its values."""
-        given = {name: value for name in _CONDITIONS if (value := getattr(self, name)) not in (None, ())}
+        given = {name: value for name in _CONDITIONS if (value := getattr(self, name)) is not None}
         values = {name: list(value) if isinstance(value, tuple) else value for name, value in given.items()}
         return " AND ".join(_CONDITIONS[name] for name in given) or "true", values
 

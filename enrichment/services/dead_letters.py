@@ -30,10 +30,8 @@ _UTF8 = codecs.getincrementaldecoder("utf-8")
 PRIORITY_ON = {Lane.CRITICAL: 10, Lane.DEFAULT: 5, Lane.LOW_PRIORITY: 2}
 
 
-def about(fleet: Fleet, which: Filter, subject: str | None) -> Filter:
+def about(fleet: Fleet, which: Filter, subject: str) -> Filter:
     """The filter, narrowed to a subject by the producer's id or ours. Raises BadRequest for one that nobody knows."""
-    if subject is None:
-        return which
 
     def read(connection: Connection) -> tuple[Any, ...]:
         return tuple(ref.id for kind in Kind if (ref := by_text(connection, kind, subject)) is not None)

@@ -53,7 +53,7 @@ class Fleet:
 
     sources: shared with wire and limiter; one whose probe has found something out is replaced in it.
     questions, steps: what can be asked, with the keys and by the terms there are. commercial: LINERNOTES_COMMERCIAL.
-    sleep: waits, and returns early when the worker is told to stop (stopping). monotonic: seconds. speed:
+    held: tokens of the claims that are in this process' hands. sleep: waits, and returns early when the worker is told to stop (stopping). monotonic: seconds. speed:
     LINERNOTES_SPEED.
     """
 
@@ -69,6 +69,7 @@ class Fleet:
     monotonic: Callable[[], float] = time.monotonic
     jitter: Callable[[], float] = random.random
     claim_seconds: float = 0.005
+    held: set[uuid.UUID] = field(default_factory=set)
     fence: Fence = settling.apply
     stopping: Callable[[], bool] = never
     questions: Mapping[str, tuple[Question, ...]] = field(init=False)

@@ -90,10 +90,10 @@ class Outlook:
     def standing(self, kind: Kind, given: str) -> dict[str, Any] | None:
         """A subject by the producer's id or ours, None where nobody knows it.
 
-        `<kind>_id`, `id`, `status` (None where nobody has asked for it), `has_artwork`, `is_retriable`, `error_message`,
-        `sources_used`, `completeness_score`, `requested_at`, `finished_at`; while it is open `position` (1 goes next, 0
-        is being asked now), `estimated_completion` (None where a source is stopped) and `open`, the questions not yet
-        answered, each with the same of its own.
+        `<kind>_id`, `id`, `status` (None where nobody has asked for it), `has_artwork`, `is_retriable`,
+        `error_message`, `sources_used`, `completeness_score`, `requested_at`, `finished_at`; while it is open
+        `position` (1 goes next, 0 is being asked now), `estimated_completion` (None where a source is stopped) and
+        `open`, the questions not yet answered, each with the same of its own.
         """
         return in_transaction(self._fleet.engine, lambda connection: self._standing(connection, kind, given))
 
@@ -167,7 +167,11 @@ class Outlook:
         by_source: dict[str, list[Any]] = defaultdict(list)
         for level in levels:
             by_source[level.source].append(level)
-        return {source: _line(found, self._fleet.sizes(source)) for source, found in by_source.items() if source in self._fleet.sources}
+        return {
+            source: _line(found, self._fleet.sizes(source))
+            for source, found in by_source.items()
+            if source in self._fleet.sources
+        }
 
 
 def _line(found: Sequence[Any], sizes: Mapping[str, int]) -> Line:
@@ -197,7 +201,9 @@ def _expected(now: Any, asked: Sequence[Any], ahead: Sequence[tuple[int, float |
     last = max(range(len(ahead)), key=lambda i: (seconds[i] is None, seconds[i] or 0.0), default=None)
     return {
         "position": ahead[last][0] if last is not None else 0,
-        "estimated_completion": _iso(now + timedelta(seconds=max(told, default=0.0))) if len(told) == len(ahead) else None,
+        "estimated_completion": _iso(now + timedelta(seconds=max(told, default=0.0)))
+        if len(told) == len(ahead)
+        else None,
         "open": waits,
     }
 

@@ -1,4 +1,4 @@
-"""Access tokens: made, listed and revoked by the operator, checked by the service. A token is shown once, never kept."""
+"""Access tokens: made, listed and revoked by the operator, checked by the service. Shown once, never kept."""
 
 from __future__ import annotations
 
@@ -6,9 +6,11 @@ import hashlib
 import secrets
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any
+
+from sqlalchemy import Connection
 
 from enrichment.reservoir import access
 from enrichment.reservoir.retrying import in_transaction
@@ -55,9 +57,12 @@ class Made:
 def make(fleet: Fleet, name: str, scopes: Collection[Scope], days: int | None = None) -> Made:
     """A token that opens these scopes, for so many days or for good."""
     secret = PREFIX + secrets.token_urlsafe(32)
-    number = in_transaction(
-        fleet.engine, lambda connection: access.make(connection, name, _digest(secret), secret[-4:], scopes, days)
-    )
+    digest, ending = _digest(secret), secret[-4:]
+
+    def work(connection: Connection) -> int:
+        return access.make(connection, name, digest, ending=ending, scopes=scopes, days=days)
+
+    number = in_transaction(fleet.engine, work)
     fleet.forget()
     return Made(number, secret)
 
@@ -80,6 +85,11 @@ def revoke(fleet: Fleet, given: str) -> list[int]:
 class _Token:
     caller: Caller
     expires_at: datetime | None
+
+
+def opens(fleet: Fleet, secret: str) -> bool:
+    """Does this token open anything?"""
+    return caller_of(fleet, secret, datetime.now(UTC)) is not None
 
 
 def caller_of(fleet: Fleet, secret: str, now: datetime) -> Caller | None:

@@ -9,13 +9,13 @@ import anyio
 from fastapi import APIRouter, HTTPException, Query, Request
 from fastapi.responses import JSONResponse
 
+from enrichment.reservoir.batches import Head
 from enrichment.services import batches, report
 from enrichment.services.audit import audited
 from enrichment.services.batches import LARGEST, Taken
-from enrichment.services.tokens import Scope
 from service.access import Operator, Reader, Submitter
 from service.context import Service, of
-from service.errors import NOT_FOUND
+from service.errors import NOT_FOUND, Responses
 from service.routes.requests import request_id
 from service.shapes import BatchProgress, BatchTaken, IdempotencyKey, Items
 
@@ -23,7 +23,7 @@ LARGEST_BODY = 16 * 1024 * 1024
 
 router = APIRouter(tags=["batches"])
 Wait = Annotated[float, Query(ge=0, le=300, allow_inf_nan=False, description="Seconds to wait for the results.")]
-TAKEN: dict[int | str, dict[str, Any]] = {
+TAKEN: Responses = {
     200: {"model": BatchTaken, "description": "All have ended; `results` has what has come of them"},
     202: {"model": BatchTaken, "description": "Accepted, item by item"},
 }
@@ -86,7 +86,7 @@ def batch(
     id: uuid.UUID,  # noqa: A002 - the name in the path
     request: Request,
     _: Reader,
-    results: Annotated[bool, Query(description="With what has come of its items.")] = False,  # noqa: FBT002 - a query parameter
+    results: Annotated[bool, Query(description="With what has come of its items.")] = False,
     first: Annotated[int, Query(ge=0, le=LARGEST, description="The first item of `results`.")] = 0,
     limit: Annotated[int, Query(ge=1, le=LARGEST)] = 1000,
 ) -> dict[str, Any]:
@@ -99,7 +99,9 @@ def batch(
     return found
 
 
-@router.post("/batches/{id}/cancel", response_model=BatchProgress, response_model_exclude_unset=True, responses=NOT_FOUND)
+@router.post(
+    "/batches/{id}/cancel", response_model=BatchProgress, response_model_exclude_unset=True, responses=NOT_FOUND
+)
 def cancel(
     id: uuid.UUID,  # noqa: A002 - the name in the path
     request: Request,
@@ -113,7 +115,7 @@ def cancel(
     return batches.progress(service.fleet, _head(service, id))
 
 
-def _head(service: Service, number: uuid.UUID) -> batches.Head:
+def _head(service: Service, number: uuid.UUID) -> Head:
     head = batches.head(service.fleet, number)
     if head is None:
         raise HTTPException(404, f"there is no batch {number}")

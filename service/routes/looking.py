@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Any, Literal
 
 import anyio
-from fastapi import APIRouter, Depends, Request, Response
+from fastapi import APIRouter, Depends, FastAPI, Request, Response
 from fastapi.responses import JSONResponse
 from prometheus_client import CONTENT_TYPE_LATEST
 from pydantic import BaseModel, ConfigDict
@@ -52,6 +52,13 @@ async def health(request: Request) -> Response:
         found = {"status": "unhealthy", "database": unknown, "broker": unknown, "limiter": unknown, "workers": unknown}
         found["api_clients"] = {}
     return JSONResponse({"version": VERSION, **found}, 503 if found["status"] == "unhealthy" else 200)
+
+
+@router.get("/openapi.json", include_in_schema=False)
+def openapi(request: Request, _: Reader) -> dict[str, Any]:
+    """What this service can do, for programs."""
+    app: FastAPI = request.app
+    return app.openapi()
 
 
 @router.get("/stats")

@@ -93,11 +93,14 @@ def _state(fleet: Fleet, source: str) -> dict[str, Any]:
 def letters(
     request: Request,
     _: Reader,
+    *,
     source: Annotated[Id | None, Query()] = None,
     error: Annotated[Id | None, Query(description="Part of the error's text.")] = None,
     state: Annotated[str, Query(pattern="^(open|replayed|dropped)$")] = "open",
     limit: Limit = 100,
-    below: Annotated[int | None, Query(ge=1, le=LARGEST_ID, description="For the next page: the last one's id.")] = None,
+    below: Annotated[
+        int | None, Query(ge=1, le=LARGEST_ID, description="For the next page: the last one's id.")
+    ] = None,
 ) -> list[dict[str, Any]]:
     """The newest dead letters."""
     which = Filter(source=source, error=error, state=state)

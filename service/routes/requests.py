@@ -11,8 +11,8 @@ from fastapi import APIRouter, HTTPException, Request, Response
 from fastapi.responses import JSONResponse
 
 from enrichment.domain.subjects import Kind
-from enrichment.reservoir.retrying import in_transaction
 from enrichment.reservoir import idempotency
+from enrichment.reservoir.retrying import in_transaction
 from enrichment.reservoir.subjects import Ref
 from enrichment.services import report
 from enrichment.services.events import enrich_event_performers
@@ -21,7 +21,7 @@ from enrichment.services.requests import Request as Wanted
 from enrichment.services.tokens import Caller
 from service.access import Submitter
 from service.context import Service, in_thread, of
-from service.errors import NOT_FOUND
+from service.errors import NOT_FOUND, Responses
 from service.shapes import Enrichment, Force, IdempotencyKey, Priority, SubjectId, Track, Wait
 
 WAITING, NOT_WAITING = 10, 5
@@ -31,7 +31,7 @@ KEYS = uuid.UUID("5c1f0f0e-9a51-4a0c-8b7e-0d6a1a1f8d2e")
 """The name space of ids that are made of idempotency keys."""
 
 router = APIRouter(tags=["requests"])
-ANSWERS: dict[int | str, dict[str, Any]] = {
+ANSWERS: Responses = {
     200: {"model": Enrichment, "description": "It has ended"},
     202: {"model": Enrichment, "description": "Accepted; `status_url` tells how it goes on"},
     **NOT_FOUND,
@@ -61,7 +61,8 @@ def _enrich_known(kind: Kind) -> Any:
         id: SubjectId,  # noqa: A002 - the name in the path
         request: Request,
         caller: Submitter,
-        force_refresh: Force = False,  # noqa: FBT002 - a query parameter
+        *,
+        force_refresh: Force = False,
         priority: Priority | None = None,
         wait: Wait = USUAL_WAIT,
         idempotency_key: IdempotencyKey = None,
@@ -91,7 +92,7 @@ def enrich_event(
     id: SubjectId,  # noqa: A002 - the name in the path
     request: Request,
     _: Submitter,
-    force_refresh: Force = False,  # noqa: FBT002 - a query parameter
+    force_refresh: Force = False,
     priority: Priority = NOT_WAITING,
 ) -> dict[str, str | int]:
     """Enrich every performer on the bill of an event."""

@@ -65,7 +65,8 @@ async def _events(service: Service, kind: Kind, standing: dict[str, Any]) -> Asy
             return
         seen = await service.watch.changed(ref, seen, TOLD_EVERY) or seen
         told += TOLD_EVERY
-        standing = await in_thread(service.outlook.standing, kind, str(ref.id)) or standing
+        now: dict[str, Any] | None = await in_thread(service.outlook.standing, kind, str(ref.id))
+        standing = now or standing
 
 
 def _report_of(kind: Kind) -> Any:

@@ -36,6 +36,7 @@ def main(site: str, out: str) -> None:
             "FEEDS": {out: {"format": "jsonlines"}},
             "LOG_LEVEL": "INFO",
             "TELNETCONSOLE_ENABLED": False,
+            "REMOTE_CONTROL_ENABLED": False,
         }
     )
     crawler = process.create_crawler(TrackSpider)

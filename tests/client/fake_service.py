@@ -88,11 +88,12 @@ class Service:
         if not 0 <= int(request.query.get("wait", 55)) <= 120:
             raise Refusal(422, "wait: 0 to 120")
         ready = request.query.get("wait") != "0" and self.answers_with == 200
+        told = {"title": track["track_title"], "artist_name": track["artist_name"]} if "artist_name" in track else {}
         return (200 if ready else 202), {
             "track_id": track.get("track_id", "made-here"),
             "status": ("completed" if self.acquired else "failed") if ready else "pending",
-            "sources_used": ["deezer"] if ready else [],
-            "metadata_acquired": self.acquired if ready else {},
+            "sources_used": ["deezer"] if ready and self.acquired else [],
+            "metadata_acquired": {**told, **self.acquired} if ready else told,
             "errors": [],
             "duration_seconds": 0.01,
             "cached": False,

@@ -60,7 +60,7 @@ def test_both_have_the_same_methods() -> None:
 
 def test_enrich_waits_a_little_less_than_it_has_patience_for(service: Service, ask: Ask) -> None:
     answer = ask(service, "enrich", TRACK)
-    assert answer["metadata_acquired"] == ACQUIRED
+    assert answer["metadata_acquired"] == {"title": "Strangers", "artist_name": "Portishead", **ACQUIRED}
     (heard,) = service.heard
     assert (heard.method, heard.path, heard.query) == ("POST", "/enrich", {"wait": "55"})
     assert heard.body == TRACK, "no priority: the service's own, 10 for somebody who waits"

@@ -19,9 +19,12 @@ import linernotes_client
 import workers.tasks
 from enrichment.embedded import Servers
 from linernotes_client import celeryconfig as producer
+from linernotes_client import transport
 from linernotes_client.tasks import RemoteTask
 from tests.conftest import Empty
 from tests.support import eventually, worker
+from workers import journal
+from workers.messages import opened
 
 TASKS = {each.name for each in vars(linernotes_client).values() if isinstance(each, RemoteTask)}
 SEND = """
@@ -67,6 +70,22 @@ def test_messages_wait_on_their_lane(servers: Servers, empty_redis: redis.Redis)
     assert send(broker_url, *tracks, ("fetch_artwork", [], {"album_id": "a"})).stderr == ""
     with redis.Redis.from_url(broker_url) as broker:
         assert {lane: broker.llen(lane) for lane in producer.LANES} == {"critical": 1, "default": 6, "low_priority": 4}
+        journaled = dict(journal.older(broker, 0, 100))
+        (urgent,) = broker.lrange("critical", 0, -1)
+        assert len(journaled) == 11
+        assert urgent in journaled.values(), "the journal has what the queue has"
+        _, order = opened(urgent)
+        assert order is not None
+        assert (order.task, order.given, order.id in journaled) == (
+            "enrich_track",
+            {"track_id": "10", "priority": 10},
+            True,
+        )
+
+
+def test_the_journal_is_the_fleets() -> None:
+    assert transport.MOST == journal.MOST
+    assert (journal.ENTRIES, journal.SINCE) == ("journal", "journal:since")
 
 
 def test_a_worker_takes_them(empty: Empty, engine: Engine, tmp_path: Path) -> None:
@@ -103,6 +122,8 @@ def test_a_worker_takes_them(empty: Empty, engine: Engine, tmp_path: Path) -> No
 
         eventually(lambda: len(complaints()) == 1, what="the unknown album is complained about")
         assert "unknown" in complaints()[0]
+        with redis.Redis.from_url(empty.broker_url) as broker:
+            eventually(lambda: not list(journal.older(broker, 0, 1)), what="nothing is left in the journal")
 
 
 def test_a_broker_that_is_away_is_an_error_soon() -> None:

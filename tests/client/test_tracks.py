@@ -72,6 +72,8 @@ def test_an_outage_is_told_once_a_kind_and_asked_about_now_and_then() -> None:
     assert outage.reason_not_to_ask() is None, "one asks again"
     assert outage.reason_not_to_ask() is not None, "the others wait for what it finds"
 
-    outage.over()
+    outage.answered(asked=clock.now - 10)
+    assert outage.reason_not_to_ask() is not None, "an answer from before says nothing"
+    outage.answered(asked=clock.now)
     assert outage.reason_not_to_ask() is None
     assert outage.failed(error), "the next outage is news"

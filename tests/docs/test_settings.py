@@ -15,7 +15,7 @@ from tests.docs.pages import PAGES, ROOT, table_under
 
 CODE = "".join(
     path.read_text("utf-8")
-    for folder in ("enrichment", "workers", "cli")
+    for folder in ("enrichment", "workers", "cli", "service")
     for path in sorted((ROOT / folder).rglob("*.py"))
 )
 SOURCES = make_sources(load({}))

@@ -11,7 +11,7 @@ import pytest
 from enrichment.domain.findings import Statement
 from enrichment.domain.outcomes import Outcome
 from enrichment.domain.subjects import Kind
-from enrichment.reservoir import claims, dead_letters, findings, settling
+from enrichment.reservoir import claims, findings, settling
 from enrichment.reservoir import fleet as fleet_rows
 from enrichment.reservoir.findings import NewFinding
 from enrichment.reservoir.settling import Move, Settlement
@@ -84,54 +84,6 @@ class TestFence:
         row = reservoir.row(lookup)
         assert {name: row[name] for name in expected} == expected
         assert (row["due_at"] is not None) == (row["state"] == "not_due")
-
-
-class TestDeadLetters:
-    @pytest.fixture
-    def letter(self, reservoir: Reservoir) -> int:
-        """The id of a letter of a dead lookup."""
-        reservoir.put(7, correlation_id="c")
-        (held,) = reservoir.claim()
-        apply(
-            reservoir,
-            Settlement(held, Outcome.UNREADABLE, Move.END, "odd", died=True, excerpt="HTTP 200 text/html\n<p>"),
-        )
-        ((found,),) = reservoir.rows("SELECT id FROM dead_letters")
-        return int(found)
-
-    def test_keeps_it_whole(self, reservoir: Reservoir, letter: int) -> None:
-        whole = reservoir.do(lambda c: dead_letters.shown(c, letter))
-        assert (whole["outcome"], whole["error"], whole["reply"]) == ("unreadable", "odd", "HTTP 200 text/html\n<p>")
-        assert (whole["request"]["keys"], whole["request"]["priority"]) == ({"n": 1}, 7)
-        assert whole["correlation_id"] == "c"
-        assert [each["id"] for each in reservoir.do(lambda c: dead_letters.listed(c, source="s"))] == [letter]
-        assert reservoir.do(lambda c: dead_letters.listed(c, source="t")) == []
-        assert reservoir.do(lambda c: dead_letters.shown(c, letter + 1)) is None
-
-    def test_replay_twice_is_once(self, reservoir: Reservoir, letter: int) -> None:
-        assert len(reservoir.do(lambda c: dead_letters.replay(c, [letter]))) == 1
-        assert list(reservoir.do(lambda c: dead_letters.replay(c, [letter]))) == []
-        rows = reservoir.rows("SELECT state, priority, attempts, correlation_id FROM lookups ORDER BY id")
-        assert rows[1:] == [("waiting", 7, 0, "c")]
-        assert reservoir.rows("SELECT state FROM dead_letters") == [("replayed",)]
-
-    def test_replay_joins_what_is_open(self, reservoir: Reservoir, letter: int) -> None:
-        ((subject,),) = reservoir.rows("SELECT subject_id FROM lookups")
-        reservoir.put(5, subject=subject)
-        reservoir.do(lambda c: dead_letters.replay(c, [letter]))
-        assert len(reservoir.rows("SELECT FROM lookups")) == 2
-
-    def test_drop_is_for_good(self, reservoir: Reservoir, letter: int) -> None:
-        assert reservoir.do(lambda c: dead_letters.drop(c, [letter, 999], "not ours")) == [letter]
-        assert reservoir.do(lambda c: dead_letters.drop(c, [letter], "again")) == []
-        assert list(reservoir.do(lambda c: dead_letters.replay(c, [letter]))) == []
-        assert reservoir.rows("SELECT state, note FROM dead_letters") == [("dropped", "not ours")]
-
-    def test_a_message_that_nobody_can_read(self, reservoir: Reservoir) -> None:
-        reservoir.do(lambda c: dead_letters.message(c, "no JSON\x00", b"\x80\x00", correlation_id="c"))
-        (row,) = reservoir.rows("SELECT what, error, body FROM dead_letters")
-        assert (row.what, row.error, bytes(row.body)) == ("message", "no JSON", b"\x80\x00")
-        assert list(reservoir.do(lambda c: dead_letters.replay(c, [1]))) == []
 
 
 def stated(

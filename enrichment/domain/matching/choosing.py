@@ -10,51 +10,28 @@ from enrichment.domain.matching.sides import Choice, Match, Side
 from enrichment.domain.matching.weighing import Evidence, apart, evidence_on, judge, match, strength
 from enrichment.domain.matching.weights import NO, SAME
 
-_WRONG_DURATION = (weights.DURATION_DOUBT, weights.DURATION_VETO)
-_BACKING = (weights.ISRC_EQUAL, weights.LINK_EQUAL, weights.ALBUM_EQUAL, weights.DURATION_EXACT)
-_DOUBTS = (weights.ARTIST_LOOSE, weights.ARTIST_UNTOLD, weights.TITLE_LOOSE)
-_EXACT_NAMES = 12.0
+_WRONG_DURATION = frozenset((weights.DURATION_DOUBT, weights.DURATION_VETO))
+_BACKING = frozenset((weights.ISRC_EQUAL, weights.LINK_EQUAL, weights.ALBUM_EQUAL))
+_SLIPS = frozenset((weights.ARTIST_LOOSE, weights.ARTIST_UNTOLD, weights.TITLE_LOOSE))
+_EXACT_NAMES = weights.ARTIST.points + weights.TITLE.points
 
 
 @dataclass(frozen=True, slots=True)
 class _Hit:
-    """A candidate with what speaks for it. off: milliseconds between its length and the one asked for."""
+    """A candidate with what speaks for it.
+
+    found: the verdict on it; where all but one single doubt speaks for it (doubted), that on the rest. off:
+    milliseconds between its length and the one asked for. vetoed: names or versions say that it is another recording.
+    """
 
     index: int
     side: Side
-    evidence: list[Evidence]
     found: Match
     points: float
     off: int
-
-    @property
-    def fits(self) -> bool:
-        """Is it surely the same, or is there one single doubt that all else speaks against?
-
-        A wrong duration, a slip in a short name, an artist that one side leaves out: of what a search brought, nothing
-        else fits. Versions that differ are no doubt but a veto.
-        """
-        if self.found.verdict == "same":
-            return all(piece.weight.most > NO for piece in self.evidence)
-        doubts = [piece for piece in self.evidence if piece.weight.most < SAME]
-        if len(doubts) != 1:
-            return False
-        doubt = doubts[0]
-        if doubt.weight in _WRONG_DURATION:
-            return self.backed or (
-                doubt.weight is weights.DURATION_DOUBT and self.points - doubt.points >= _EXACT_NAMES
-            )
-        return doubt.weight in _DOUBTS and self.backed and self.points >= weights.BACKED
-
-    @property
-    def only_too_long(self) -> bool:
-        """Is its length all that speaks against it?"""
-        return all(piece.weight.most > NO or piece.weight is weights.DURATION_VETO for piece in self.evidence)
-
-    @property
-    def backed(self) -> bool:
-        """Does something besides the names say that it is the one?"""
-        return any(piece.weight in _BACKING for piece in self.evidence)
+    fits: bool
+    vetoed: bool
+    doubted: bool = False
 
 
 def choose(query: Side, candidates: Sequence[Side]) -> Choice:
@@ -69,30 +46,48 @@ def choose(query: Side, candidates: Sequence[Side]) -> Choice:
     if not candidates:
         return Choice("none", None, None, 0.0, ("no candidates",))
     hits = [_hit(query, side, at) for at, side in enumerate(candidates)]
-    fitting = sorted(filter(_fits, hits), key=_rank)
+    fitting = [hit for hit in hits if hit.fits]
     if not fitting:
-        best = max(hits, key=_score)
-        none = best.found.verdict == "different" and not any(hit.only_too_long for hit in hits)
+        best = max(hits, key=lambda hit: hit.found.score)
+        none = best.found.verdict == "different" and all(hit.vetoed for hit in hits)
         return Choice("none" if none else "unsure", None, None, best.found.score, best.found.reasons)
-    best = fitting[0]
+    best = min(fitting, key=_rank)
     rival = next((hit for hit in hits if hit is not best and _competes(hit, best)), None)
     if rival is not None:
         reason = f"candidate {rival.index} is as likely and another recording"
         return Choice("unsure", None, None, best.found.score, (*best.found.reasons, reason))
-    return Choice("chosen", best.side.id or None, best.index, best.found.score, best.found.reasons)
+    reasons = (*best.found.reasons, "of the candidates nothing else fits") if best.doubted else best.found.reasons
+    return Choice("chosen", best.side.id or None, best.index, best.found.score, reasons)
 
 
 def _hit(query: Side, side: Side, at: int) -> _Hit:
     evidence = evidence_on(query, side)
-    return _Hit(at, side, evidence, judge(evidence), strength(evidence), apart(query, side) or 0)
+    found, points = judge(evidence), strength(evidence)
+    vetoed = any(piece.weight.most <= NO and piece.weight not in _WRONG_DURATION for piece in evidence)
+    off = apart(query, side) or 0
+    doubt = None if vetoed or found.verdict == "same" else _single_doubt(evidence, points)
+    rest = judge([piece for piece in evidence if piece is not doubt]) if doubt else found
+    if doubt and rest.verdict == "same":
+        found = Match("unsure", min(rest.score, weights.CHOSEN), found.reasons)
+        return _Hit(at, side, found, points, off, fits=True, vetoed=False, doubted=True)
+    return _Hit(at, side, found, points, off, found.verdict == "same" and not vetoed, vetoed)
 
 
-def _fits(hit: _Hit) -> bool:
-    return hit.fits
+def _single_doubt(evidence: list[Evidence], points: float) -> Evidence | None:
+    """The one piece that holds a candidate back, where it may be wrong itself and enough speaks against it.
 
-
-def _score(hit: _Hit) -> float:
-    return hit.found.score
+    A duration that a tag has wrong, a slip in a short name, an artist that one side leaves out. Versions that differ
+    are no doubt but a veto.
+    """
+    doubts = [piece for piece in evidence if piece.weight.most < SAME]
+    if len(doubts) != 1:
+        return None
+    backed = any(piece.weight in _BACKING for piece in evidence)
+    doubt = doubts[0]
+    if doubt.weight is weights.DURATION_DOUBT and points - doubt.points >= _EXACT_NAMES:
+        return doubt
+    taken = doubt.weight in _WRONG_DURATION or (doubt.weight in _SLIPS and points >= weights.BACKED)
+    return doubt if backed and taken else None
 
 
 def _rank(hit: _Hit) -> tuple[float, int, float, int]:

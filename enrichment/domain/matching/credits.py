@@ -14,6 +14,8 @@ _CREDIT = re.compile(
     r"|\s(?:&|\+|and|x|×|et|y|und|con|meets|b2b|·|•)\s)\s*",
     re.IGNORECASE,
 )
+_NAMESAKE = re.compile(r"\s+\((?:[A-Z]{2,3}|\d{1,2}|Official)\)$")
+"""What sites put behind one of several of a name: "(UK)", "(2)"."""
 _MANY = 12
 TOLD = 0.90
 """One credit names some of the other's performers: guests are often left out."""
@@ -40,6 +42,8 @@ class _Credit:
 def _credit(cleaned: str) -> _Credit:
     if cleaned[-5:].casefold() == ", the":
         cleaned = cleaned[:-5]
+    if cleaned[-1:] == ")":
+        cleaned = _NAMESAKE.sub("", cleaned) or cleaned
     whole = name(_bare(cleaned))
     pieces = _CREDIT.split(cleaned, maxsplit=_MANY)
     if len(pieces) == 1:

@@ -21,12 +21,18 @@ from enrichment.domain.matching.versions import (
 from enrichment.domain.text import clean, split_title
 
 SUBTITLED = 0.92
-"""Of titles that are equal but for a subtitle that one of them leaves out."""
+"""Of titles that are equal but for a subtitle that one of them leaves out: "Rocket Man (I Think It's Going …)"."""
+ASIDE = 0.79
+"""The same where it is a word or two, which may be whose mix it is: "Song (Sasha)"."""
 HALF = 0.95
 """Of a title in two scripts at once and one of its halves: "NAPPA 나빠" and "나빠"."""
 ARTICLE = 0.92
 """Of titles that are equal but for a leading article."""
 _ARTICLES = frozenset(("the", "a", "an"))
+_SOUNDTRACK = re.compile(
+    r"\s+-\s+(?:bande originale|musique du film|colonna sonora|banda sonora|(?:original )?soundtrack)\b.*$",
+    re.IGNORECASE,
+)
 _KEY = re.compile(r"(?<=\S)\s+-\s+(?:1[0-2]|0?[1-9])[ab](?:/(?:1[0-2]|0?[1-9])[ab])?$", re.IGNORECASE)
 """The place on the Camelot wheel that DJs' software appends: " - 8A", " - 8A/7A"."""
 _FACTOR: dict[Relation, float] = {"same": 1.0, "mild": 0.95, "open": 0.80, "differ": 0.0}
@@ -46,7 +52,7 @@ class Title:
 def title(cleaned: str) -> Title:
     """The title that a cleaned text is."""
     cleaned = _KEY.sub("", cleaned) if cleaned[-1:] in "ABab" else cleaned
-    split = split_title(cleaned)
+    split = split_title(_SOUNDTRACK.sub("", cleaned) if " - " in cleaned else cleaned)
     if split.notes or split.version:
         split = split_title(spelled(cleaned))
     base = name(split.base)
@@ -57,13 +63,15 @@ def title(cleaned: str) -> Title:
     return Title(whole, base, name(bare) if bare and bare != split.base else base, read_version(split.version))
 
 
-def same_base(a: Title, b: Title) -> float:
-    """Similarity of two titles without their versions. A subtitle that only one of them has counts a little."""
+def same_base(a: Title, b: Title, aside: float = ASIDE) -> float:
+    """Similarity of two titles without their versions. A subtitle that only one of them has counts a little; aside:
+    how much is left where it is a word or two.
+    """
     full = similar(a.base, b.base)
     if full == 1.0:
         return full
     one_has = (a.base == a.without_notes) != (b.base == b.without_notes)
-    bare = similar(a.without_notes, b.without_notes) * SUBTITLED if one_has else 0.0
+    bare = similar(a.without_notes, b.without_notes) * _subtitled(a, b, aside) if one_has else 0.0
     article = ARTICLE if _without_article(a.base) == _without_article(b.base) else 0.0
     return max(full, bare, article, _shared_script(a.base, b.base))
 
@@ -74,6 +82,10 @@ def _without_article(base: Name) -> tuple[str, ...]:
         if base.words[:1] and base.words[0] in _ARTICLES and len(base.words) > 1
         else base.words or (base.symbols,)
     )
+
+
+def _subtitled(a: Title, b: Title, aside: float) -> float:
+    return SUBTITLED if abs(len(a.base.words) - len(b.base.words)) > 2 else aside
 
 
 def _shared_script(a: Name, b: Name) -> float:

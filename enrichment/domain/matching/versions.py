@@ -153,8 +153,18 @@ def relation(a: Version, b: Version) -> Relation:
 
 
 def relabelled(a: Version, b: Version) -> bool:
-    """Is one of two versions only called re-recorded, by nobody in particular? Compilations do so."""
-    return (a.kinds ^ b.kinds) - _MILD == {"rerecorded"} and not a.details and not b.details
+    """Is one of two versions only called live, or re-recorded by nobody in particular? Albums do so, and compilations
+    of them leave it out.
+    """
+    odd = (a.kinds ^ b.kinds) - _MILD
+    return odd == {"live"} or (odd == {"rerecorded"} and not a.details and not b.details)
+
+
+def renamed(a: Version, b: Version) -> bool:
+    """Is one of two the plain recording, and the other named by a word that says nothing of how it sounds ("Single
+    Version")? A single's own mix beside a remaster is none.
+    """
+    return not (a.kinds and b.kinds) and a.kinds | b.kinds <= {"short", "version", "arranged", "remaster"}
 
 
 def _by(a: frozenset[str], b: frozenset[str]) -> Relation:

@@ -11,10 +11,20 @@ from enrichment.domain.matching import weights
 from enrichment.domain.matching.credits import same_artist, same_credit
 from enrichment.domain.matching.names import CLOSE, foreign, name
 from enrichment.domain.matching.sides import MOST, Match, Side, Verdict
-from enrichment.domain.matching.titles import Title, same_base, same_title, slipped, spelled_alike, title, versions
-from enrichment.domain.matching.versions import relabelled
+from enrichment.domain.matching.titles import (
+    ASIDE,
+    SUBTITLED,
+    Title,
+    same_base,
+    same_title,
+    slipped,
+    spelled_alike,
+    title,
+    versions,
+)
+from enrichment.domain.matching.versions import Version, relabelled, renamed
 from enrichment.domain.matching.weights import FLOOR, NO, SAME, UNSURE, Weight
-from enrichment.domain.text import LONGEST, clean
+from enrichment.domain.text import LONGEST, clean, words
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,12 +57,25 @@ def match(a: Side, b: Side) -> Match:
 
 def judge(evidence: list[Evidence]) -> Match:
     """The verdict on all the evidence there is."""
-    isrc = any(piece.weight is weights.ISRC_EQUAL for piece in evidence)
-    exact = any(piece.weight is weights.DURATION_EXACT for piece in evidence)
-    most = min((piece.weight.limit(isrc=isrc, exact=exact) for piece in evidence), default=0.0)
+    told = {piece.weight for piece in evidence}
+    most = min((_limit(piece.weight, told) for piece in evidence), default=0.0)
     score = round(max(0.0, min(_odds(strength(evidence)), most)), 3)
     verdict: Verdict = "same" if score >= SAME else "unsure" if score >= UNSURE else "different"
     return Match(verdict, score, tuple(piece.reason for piece in evidence))
+
+
+def _limit(weight: Weight, told: set[Weight]) -> float:
+    """The highest score that a weight leaves possible beside the others that are told."""
+    if weight.most == 1.0:
+        return 1.0
+    reissued = weights.DURATION_REISSUED in told
+    exact = reissued or weights.DURATION_EXACT in told
+    return max(
+        weight.most,
+        weight.most_isrc if weights.ISRC_EQUAL in told else 0.0,
+        weight.most_exact if exact else 0.0,
+        weight.most_reissued if reissued else 0.0,
+    )
 
 
 def strength(evidence: list[Evidence]) -> float:
@@ -138,14 +161,26 @@ def _titles(a: Side, b: Side) -> Iterator[Evidence]:
     if slip := slipped(left, right):
         yield _base(slip)
         return
-    base = same_base(left, right)
+    aside = SUBTITLED if _near(a, b) else ASIDE
+    base = same_base(left, right, aside)
+    if base < CLOSE and ":" in cleaned_a + cleaned_b:
+        bare = (title(_without_composer(text, a.artist, b.artist)) for text in (cleaned_a, cleaned_b))
+        left, right = bare
+        base = same_base(left, right, aside)
     if base < FLOOR and foreign(cleaned_a, cleaned_b):
         weight = weights.TITLE_TRANSLATED if _near(a, b) else weights.TITLE_FOREIGN
         yield _piece(weight, "titles in different scripts")
         return
     yield _base(base)
     if base >= FLOOR:
-        yield from _versions(left, right, near=_near(a, b))
+        yield from _versions(left, right, apart(a, b))
+
+
+def _without_composer(text: str, *artists: str) -> str:
+    """A title without the credited name before it: "Beethoven: String Quartet No. 16"."""
+    head, _, rest = text.partition(": ")
+    credited = {word for artist in artists for word in words(clean(artist))}
+    return rest if rest and credited.issuperset(words(head)) else text
 
 
 def _base(base: float) -> Evidence:
@@ -156,7 +191,7 @@ def _base(base: float) -> Evidence:
     return _piece(weights.TITLE if base >= CLOSE else weights.TITLE_LOOSE, f"similar titles, {base:.2f}", base)
 
 
-def _versions(a: Title, b: Title, *, near: bool) -> Iterator[Evidence]:
+def _versions(a: Title, b: Title, off: int | None) -> Iterator[Evidence]:
     found = versions(a, b)
     if found == "same":
         return
@@ -167,9 +202,14 @@ def _versions(a: Title, b: Title, *, near: bool) -> Iterator[Evidence]:
         weight = weights.VERSION_RELABELLED if relabelled(a.version, b.version) else weights.VERSION_OTHER
         yield _piece(weight, f"different versions: {told}")
     else:
-        unnamed = weights.VERSION_UNNAMED if near else weights.VERSION_OPEN
-        weight = weights.VERSION_VAGUE if a.version.kinds == b.version.kinds else unnamed
-        yield _piece(weight, f"versions that may be one: {told}")
+        yield _piece(_open(a.version, b.version, off), f"versions that may be one: {told}")
+
+
+def _open(a: Version, b: Version, off: int | None) -> Weight:
+    if a.kinds == b.kinds:
+        return weights.VERSION_UNNAMED if off is not None and off <= weights.GOOD_MS else weights.VERSION_VAGUE
+    equal = off is not None and off <= weights.EQUAL_MS and renamed(a, b)
+    return weights.VERSION_RENAMED if equal else weights.VERSION_OPEN
 
 
 # --- the rest ------------------------------------------------------------------------------------------------------
@@ -216,7 +256,9 @@ def _near(a: Side, b: Side) -> bool:
 def _exact(a: Side, b: Side) -> bool:
     """Are the lengths equal to the millisecond, and measured rather than typed, on albums that are known?"""
     off = apart(a, b)
-    return off is not None and off <= 1 and bool((a.duration_ms or 0) % 1000) and bool(a.album and b.album)
+    return (
+        off is not None and off <= weights.EXACT_MS and bool((a.duration_ms or 0) % 1000) and bool(a.album and b.album)
+    )
 
 
 _DURATIONS = (
@@ -231,8 +273,10 @@ def _duration(a: Side, b: Side) -> Evidence | None:
     off = apart(a, b)
     if off is None:
         return None
-    if off <= 1 and _exact(a, b):
-        return _piece(weights.DURATION_EXACT, "equally long to the millisecond")
+    if _exact(a, b):
+        reissued = same_title(a.album, b.album) < 0.9
+        weight = weights.DURATION_REISSUED if reissued else weights.DURATION_EXACT
+        return _piece(weight, f"equally long to the millisecond{', on two albums' if reissued else ''}")
     weight = next((weight for most, weight in _DURATIONS if off <= most), weights.DURATION_VETO)
     return _piece(weight, f"{off / 1000:.0f} s apart")
 

@@ -22,69 +22,60 @@ NO = 0.30
 """The most it can reach once something forbids it."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Weight:
-    """points: added where the evidence is there. slope: taken off for each unit of similarity missing. most: the
-    highest score that it leaves possible; most_isrc, most_exact: the same where the ISRCs are equal, and
-    where the lengths are to the millisecond.
+    """points: added where the evidence is there. slope: taken off for each unit of similarity missing.
+
+    most: the highest score that it leaves possible. The others lift that, and are 0 where they do not: most_isrc where
+    the ISRCs are equal, most_exact where the lengths are to the millisecond, most_reissued where they are so on two
+    albums.
     """
 
     why: str
     points: float = 0.0
     slope: float = 0.0
     most: float = 1.0
-    most_isrc: float = 1.0
+    most_isrc: float = 0.0
     most_exact: float = 0.0
-
-    def limit(self, *, isrc: bool, exact: bool) -> float:
-        """The highest score possible."""
-        return max(self.most, self.most_isrc if isrc else 0.0, self.most_exact if exact else 0.0)
+    most_reissued: float = 0.0
 
 
-ARTIST = Weight("names alone make a match, but a bare one: .94", points=5.0, slope=18.0)
 PERFORMER = Weight("of two performers the name is all there is to compare", points=12.0, slope=30.0)
 PERFORMER_LOOSE = Weight("a word more or less is another performer", points=12.0, slope=30.0, most=TELL)
+
+ARTIST = Weight("names alone make a match, but a bare one: .94", points=5.0, slope=18.0)
 ARTIST_LOOSE = Weight(
-    "a word more or less is another band, or its tribute",
-    points=5.0,
-    slope=18.0,
-    most=TELL,
-    most_isrc=TELL,
-    most_exact=0.95,
+    "a word more or less is another band, or its tribute", points=5.0, slope=18.0, most=TELL, most_exact=0.95
 )
 ARTIST_OTHER = Weight(
     "another performer plays another recording, whatever the code says; but production music is sold under many names",
     most=NO,
     most_isrc=TELL,
-    most_exact=0.90,
+    most_reissued=0.90,
 )
-ARTIST_FOREIGN = Weight("letters of two scripts cannot be compared: code and length can", points=-5.0, most=TELL)
-ARTIST_UNTOLD = Weight("a title alone is borne by many songs", points=5.0, most=TELL)
+ARTIST_FOREIGN = Weight("letters of two scripts cannot be compared", points=-5.0, most=TELL, most_isrc=1.0)
+ARTIST_UNTOLD = Weight("a title alone is borne by many songs", points=5.0, most=TELL, most_isrc=1.0)
 
 TITLE = Weight("the song's name; together with the artist's it decides", points=7.0, slope=26.0)
-TITLE_LOOSE = Weight(
-    "a word more or less is another song", points=7.0, slope=26.0, most=TELL, most_isrc=TELL, most_exact=0.95
-)
+TITLE_LOOSE = Weight("a word more or less is another song", points=7.0, slope=26.0, most=TELL, most_exact=0.95)
 TITLE_OTHER = Weight("Californication is not Dani California", most=NO, most_isrc=TELL)
-TITLE_FOREIGN = Weight("letters of two scripts cannot be compared", points=-0.4, most=TELL, most_isrc=TELL)
-TITLE_TRANSLATED = Weight("of one length: code and milliseconds can", points=-0.4, most=TELL, most_exact=0.90)
-TITLE_UNTOLD = Weight("a performer has many songs", points=7.0, most=TELL, most_isrc=TELL)
-UNKNOWN = Weight("an ID is what nobody knows: two of them are not the same", most=TELL, most_isrc=TELL)
-
+TITLE_FOREIGN = Weight("letters of two scripts cannot be compared", points=-0.4, most=TELL)
+TITLE_TRANSLATED = Weight("nor here, but code and length agree", points=-0.4, most=TELL, most_isrc=1.0, most_exact=0.90)
+TITLE_UNTOLD = Weight("a performer has many songs", points=7.0, most=TELL)
+UNKNOWN = Weight("an ID is what nobody knows: two of them are not the same", most=TELL)
 SWAPPED = Weight("file names put the title first as often", points=-2.0)
 
 VERSION_MILD = Weight("a remaster is the same recording, a remixer is spelled in two ways", points=-1.5)
-VERSION_OPEN = Weight("a radio edit may be what everybody knows as the song", points=-4.0, most=TELL, most_isrc=TELL)
-VERSION_UNNAMED = Weight(
-    "of one length, one of the two may just not name it", points=-4.0, most=TELL, most_isrc=0.97, most_exact=0.95
-)
-VERSION_VAGUE = Weight("one says whose remix or where it was live, the other does not: length tells", points=-5.0)
+VERSION_OPEN = Weight("a radio edit may be what everybody knows as the song", points=-4.0, most=TELL, most_exact=0.95)
+VERSION_VAGUE = Weight("one says whose remix or where it was live, the other does not", points=-5.0, most=TELL)
+VERSION_UNNAMED = Weight("nor here, but they are equally long", points=-5.0)
+VERSION_RENAMED = Weight("a single version as long as the plain one is the plain one", points=-3.0)
 VERSION_RELABELLED = Weight(
-    "re-recorded, says the compilation, of what others sell plainly",
+    "live or re-recorded, says one album of what the other sells plainly",
     points=-5.0,
     most=NO,
     most_isrc=TELL,
-    most_exact=0.90,
+    most_reissued=0.90,
 )
 VERSION_OTHER = Weight(
     "version tokens must agree: a remix, a live take, Taylor's Version is its own", points=-9.0, most=NO, most_isrc=TELL
@@ -92,13 +83,12 @@ VERSION_OTHER = Weight(
 IMITATION = Weight("karaoke, tribute and cover records bear the original's names", points=-9.0, most=NO, most_isrc=TELL)
 
 DURATION_EXACT = Weight("equal to the millisecond on known albums: nearly a fingerprint", points=3.0)
+DURATION_REISSUED = Weight("equal to the millisecond on two albums: the same file, sold twice", points=3.0)
 DURATION_GOOD = Weight("of names alone .866 are right, of those 3 s apart .983", points=3.0)
 DURATION_FAIR = Weight("fades and gaps differ between releases", points=0.5)
 DURATION_FAR = Weight("of those within 15 s .967 are right", points=-1.0, most=0.90)
-DURATION_DOUBT = Weight("beyond 15 s it is another edit, or a wrong tag", points=-4.0, most=TELL, most_isrc=TELL)
-DURATION_VETO = Weight(
-    "beyond 30 s it is another recording, unless the tag is wrong", points=-6.0, most=NO, most_isrc=TELL
-)
+DURATION_DOUBT = Weight("beyond 15 s it is another edit, or a wrong tag", points=-4.0, most=TELL)
+DURATION_VETO = Weight("beyond 30 s another recording, unless the tag is wrong", points=-6.0, most=NO, most_isrc=TELL)
 
 ISRC_EQUAL = Weight("a strong yes, if the names agree: codes are misused and copied", points=5.0)
 ISRC_UNEQUAL = Weight("a weak no: re-releases get new codes, tags hold wrong ones", most=0.95)
@@ -109,11 +99,13 @@ ALBUM_EQUAL = Weight("an album rarely has two recordings of one name", points=2.
 LABEL_EQUAL = Weight("labels release many songs, but few of one name", points=0.5)
 YEAR_EQUAL = Weight("re-releases have other years, so only equal ones say something", points=0.5)
 
-GOOD_MS, FAIR_MS, FAR_MS, VETO_MS = 3_000, 10_000, 15_000, 30_000
-"""Milliseconds apart up to which durations are good, fair, far and doubtful."""
+EXACT_MS, EQUAL_MS, GOOD_MS, FAIR_MS, FAR_MS, VETO_MS = 10, 1_000, 3_000, 10_000, 15_000, 30_000
+"""Milliseconds apart up to which durations are exact, equal, good, fair, far and doubtful."""
 
 RIVAL = 2.0
 """Points: a candidate this close to the best one competes with it."""
 
 BACKED = 7.0
 """Points from which a candidate with one doubt is taken, if its album, code or link is the query's."""
+CHOSEN = 0.90
+"""The most that such a choice can be sure."""
