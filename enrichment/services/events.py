@@ -21,7 +21,9 @@ def enrich_event_performers(fleet: Fleet, event_id: str, priority: int = 5, *, f
     Raises Unknown.
     """
     performers = in_transaction(fleet.engine, lambda connection: _line_up(connection, event_id))
-    requests = [PerformerRequest(performer_id=each, priority=priority, force_refresh=force_refresh) for each in performers]
+    requests = [
+        PerformerRequest(performer_id=each, priority=priority, force_refresh=force_refresh) for each in performers
+    ]
     return sum(1 for accepted in submit_all(fleet, requests) if accepted.ref is not None)
 
 

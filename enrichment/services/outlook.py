@@ -167,7 +167,11 @@ class Outlook:
         by_source: dict[str, list[Any]] = defaultdict(list)
         for level in levels:
             by_source[level.source].append(level)
-        return {source: _line(found, self._fleet.sizes(source)) for source, found in by_source.items() if source in self._fleet.sources}
+        return {
+            source: _line(found, self._fleet.sizes(source))
+            for source, found in by_source.items()
+            if source in self._fleet.sources
+        }
 
 
 def _line(found: Sequence[Any], sizes: Mapping[str, int]) -> Line:
@@ -197,7 +201,9 @@ def _expected(now: Any, asked: Sequence[Any], ahead: Sequence[tuple[int, float |
     last = max(range(len(ahead)), key=lambda i: (seconds[i] is None, seconds[i] or 0.0), default=None)
     return {
         "position": ahead[last][0] if last is not None else 0,
-        "estimated_completion": _iso(now + timedelta(seconds=max(told, default=0.0))) if len(told) == len(ahead) else None,
+        "estimated_completion": _iso(now + timedelta(seconds=max(told, default=0.0)))
+        if len(told) == len(ahead)
+        else None,
         "open": waits,
     }
 

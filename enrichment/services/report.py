@@ -25,7 +25,7 @@ from models import OPEN_STATES, TABLES, column_of
 ENDED = (Status.COMPLETED, Status.PARTIAL, Status.FAILED)
 ENOUGH_CALLS = 20.0
 """Of fewer permitted calls a share says nothing: they are over before the first answers are in."""
-LOOK_ROWS = 2000
+LOOK_ROWS = 4000
 """How many waiting lookups are looked at to see whether a source has work."""
 
 
@@ -46,10 +46,9 @@ class Sighting:
     paused_for: float = 0.0
     reason: str = ""
 
-    @property
-    def is_busy(self) -> bool:
-        """Is there more to ask than those that hold a turn will take?"""
-        return self.paused_for <= 0 and self.waiting > self.in_call
+    def is_busy(self, calls: float = 0.0) -> bool:
+        """Is there more to ask than those that hold a turn will take, and so many calls beyond?"""
+        return self.paused_for <= 0 and self.waiting - self.in_call > calls
 
     @property
     def done(self) -> int:
@@ -68,7 +67,9 @@ class Usage:
         self._calls: dict[str, int] = defaultdict(int)
 
     def add(self, moment: float, seen: Mapping[str, Sighting]) -> None:
-        """What was seen at this moment. Time counts where a source had work waiting at both ends of it."""
+        """What was seen at this moment. Time counts where a source had work waiting throughout: at its beginning more
+        than could have been asked by its end, and some at its end.
+        """
         if self._last is not None:
             since, before = self._last
             for source in before.keys() & seen.keys():
@@ -77,7 +78,8 @@ class Usage:
 
     def _count(self, source: str, seconds: float, before: Sighting, after: Sighting) -> None:
         # Fewer turns than before: the limiter has lost its state.
-        if before.is_busy and after.is_busy and after.turns >= before.turns:
+        allowed = seconds * self.rates[source]
+        if before.is_busy(allowed) and after.is_busy() and after.turns >= before.turns:
             self._seconds[source] += seconds
             self._calls[source] += after.done - before.done
 
@@ -101,7 +103,8 @@ def sight(fleet: Fleet) -> dict[str, Sighting]:
         for source in fleet.sources:
             now = fleet.limiter.now(source)
             sizes = fleet.sizes(source)
-            most = min(LOOK_ROWS, (now.in_call + 1) * max(sizes.values(), default=1))
+            a_second = min(LOOK_ROWS, fleet.limiter.budget(source).rate)
+            most = min(LOOK_ROWS, math.ceil(now.in_call + 1 + a_second) * max(sizes.values(), default=1))
             waiting, _ = lookups.calls_waiting(connection, source, sizes, most)
             seen[source] = Sighting(waiting, now.in_call, now.in_flight, now.turns, now.paused_for, now.reason)
     return seen
