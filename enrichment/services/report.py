@@ -9,18 +9,19 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, select, text
+from sqlalchemy import Connection, text
 
 from enrichment.domain.questions import Budget, Terms
 from enrichment.domain.subjects import FIELDS, WANTED, Kind, Status
 from enrichment.reservoir import findings, lookups
 from enrichment.reservoir import fleet as fleet_rows
+from enrichment.reservoir import subjects as rows
 from enrichment.reservoir.retrying import in_transaction
 from enrichment.reservoir.subjects import Ref
 from enrichment.services.fleet import Fleet
-from enrichment.services.progress import PRODUCER, database_now
+from enrichment.services.progress import PRODUCER, database_now, left_out
 from enrichment.services.submit import by_text
-from models import OPEN_STATES, TABLES, column_of
+from models import OPEN_STATES, column_of
 
 ENDED = (Status.COMPLETED, Status.PARTIAL, Status.FAILED)
 ENOUGH_CALLS = 20.0
@@ -195,21 +196,12 @@ class Record:
 
 def records(connection: Connection, refs: Iterable[Ref]) -> dict[Ref, Record]:
     """These subjects as they are known now; missing ones are left out."""
-    wanted: dict[Kind, list[Any]] = defaultdict(list)
-    for ref in refs:
-        wanted[ref.kind].append(ref.id)
-    found = {}
-    for kind, ids in wanted.items():
-        table = TABLES[kind]
-        query = select(table.__table__).where(table.id.in_(ids))
-        for row in connection.execute(query).mappings():
-            shown = {
-                name: row[column_of(name)] if spec.shape == "scalar" else row["metadata"].get(name)
-                for name, spec in FIELDS[kind].items()
-            }
-            values = {name: value for name, value in shown.items() if value is not None}
-            found[Ref(kind, row["id"])] = Record(row["external_id"] or str(row["id"]), values, row["enriched_at"])
-    return found
+    wanted = set(refs)
+    return {
+        subject.ref: Record(subject.external_id or str(subject.ref.id), subject.values, subject.enriched_at)
+        for subject in rows.family(connection, wanted)
+        if subject.ref in wanted
+    }
 
 
 @dataclass(frozen=True, slots=True)
@@ -457,7 +449,12 @@ def subject_report(fleet: Fleet, kind: Kind, given: str) -> dict[str, Any] | Non
             report |= _performer_report(subject, standing)
         stated = _stated(fleet, connection, ref)
         terms = terms_of(fleet, (each["source"] for each in stated))
-        return report | {"findings": stated, "terms": terms, "lookups": _asked(connection, ref)}
+        return report | {
+            "findings": stated,
+            "terms": terms,
+            "lookups": _asked(connection, ref),
+            "left_out": left_out(fleet, connection, ref),
+        }
 
     return in_transaction(fleet.engine, read)
 
