@@ -112,7 +112,7 @@ def subject(data: Path | None, kind: Kind, given: str, *, json: bool) -> None:
     if json:
         print_json(found)
         return
-    tables = ("fields", "findings", "terms", "lookups")
+    tables = ("fields", "findings", "terms", "lookups", "left_out")
     about = [(name, value) for name, value in found.items() if name not in tables]
     _print(
         table(f"{kind} {given}", ("", ""), about),
@@ -120,6 +120,7 @@ def subject(data: Path | None, kind: Kind, given: str, *, json: bool) -> None:
         _chosen("Findings", found["findings"], ("field", "value", "source", "confidence", "stated_at", "reason")),
         _terms(found["terms"]),
         _chosen("Asked", found["lookups"], ("source", "question", "state", "outcome", "note")),
+        _chosen("Not worth a call", found["left_out"], ("source", "question", "about", "fields_per_call")),
     )
 
 

@@ -49,6 +49,7 @@ class Parts:
     http: httpx.Client | None = None
     sources: Mapping[str, Source[Any]] | None = None
     threads: int | None = None
+    connections: int | None = None
     stopping: threading.Event | None = None
     """Set when the process is told to stop: whatever only waits gives up then."""
 
@@ -63,7 +64,7 @@ def build(settings: Settings | None = None, parts: Parts | None = None) -> Fleet
     _require(settings)
     sources = dict(parts.sources if parts.sources is not None else make_sources(settings))
     places = {name: make_place(settings, source, sources) for name, source in sources.items()}
-    engine = make_engine(settings, parts.threads or 8)
+    engine = make_engine(settings, parts.connections or connections_for(parts.threads or 8))
     card = new_card(socket.gethostname(), machine(), parts.threads or 0, VERSION)
     terms = _Terms(settings, sources)
     limiter_redis = make_redis(settings)
@@ -153,15 +154,18 @@ def _day_quota(engine: Engine, terms: _Terms) -> Callable[[str], float | None]:
     return spend
 
 
-def make_engine(settings: Settings, threads: int) -> Engine:
-    """Connections for so many threads; one that died is replaced before use.
-
-    Fewer than threads: no connection is held during a call or a wait, and of many transactions at once in one process
-    each only holds its locks for longer.
+def connections_for(threads: int) -> int:
+    """Connections that do for so many threads: none is held during a call or a wait, and of many transactions at once
+    in one process each only holds its locks for longer.
     """
+    return max(4, threads // 4)
+
+
+def make_engine(settings: Settings, connections: int) -> Engine:
+    """At most so many connections; one that died is replaced before use."""
     return create_engine(
         settings.database_url,
-        pool_size=max(4, threads // 4),
+        pool_size=connections,
         max_overflow=0,
         pool_pre_ping=True,
         pool_recycle=1800,

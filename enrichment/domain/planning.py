@@ -121,11 +121,13 @@ class Situation:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """steps: to be asked now. deferred: useful, but only once their source is back. unlikely: not worth their calls."""
+    """steps: to be asked now. deferred: useful, but only once their source is back. unlikely: left out, with the fields
+    per call that they could be expected to bring.
+    """
 
     steps: tuple[Step, ...] = ()
     deferred: tuple[Step, ...] = ()
-    unlikely: tuple[Step, ...] = ()
+    unlikely: tuple[tuple[Step, float], ...] = ()
 
 
 @lru_cache(maxsize=4096)
@@ -145,7 +147,7 @@ def plan(steps: tuple[Step, ...], situation: Situation) -> Plan:
     reachable = tuple(step for step in likely if step.source not in situation.unavailable)
     chosen = _choose(reachable, situation, missing, selector)
     deferred = _only_there(likely, reachable, situation, missing)
-    return Plan(chosen, deferred, _ordered(at_hand, unlikely))
+    return Plan(chosen, deferred, tuple((step, selector.worth(step)) for step in _ordered(at_hand, unlikely)))
 
 
 def _choose(
@@ -154,10 +156,10 @@ def _choose(
     ways = Ways(steps, situation)
     useful = useful_steps(steps, situation, missing)
     if situation.lane is Lane.LOW_PRIORITY:
-        return () if ways.waiting_for(missing) else selector.best_of(useful)
+        return () if ways.waiting_for(missing) else tuple(selector.ranked(useful)[:1])
     cheapest = ways.first_steps(missing)
     if situation.lane is Lane.CRITICAL:
-        return _ordered(steps, cheapest | _one_per_source(useful, situation))
+        return _ordered(steps, cheapest | _one_per_source(useful, situation, selector))
     return _ordered(steps, cheapest)
 
 
@@ -186,22 +188,18 @@ def useful_steps(steps: Sequence[Step], situation: Situation, missing: frozenset
     return frozenset(step for step in useful if step.needs <= situation.known and step not in situation.open)
 
 
-def _one_per_source(useful: frozenset[Step], situation: Situation) -> frozenset[Step]:
-    """Of a source's useful questions about the subject itself, only the first: by id rather than by name.
+def _one_per_source(useful: frozenset[Step], situation: Situation, selector: Selector) -> frozenset[Step]:
+    """Of a source's useful questions about the subject itself, only the best.
 
     What is asked about performer and album is asked the cheapest way even when in a hurry; the same source is not asked
     twice at once for what one of its answers may hold.
     """
     taken: dict[str, Step] = {}
     busy = {step.source for step in situation.open if step.about is None}
-    for step in sorted(useful, key=_preference):
+    for step in selector.ranked(useful):
         if step.about is None and step.source not in busy:
             taken.setdefault(step.source, step)
     return frozenset(taken.values())
-
-
-def _preference(step: Step) -> tuple[bool, float]:
-    return (step.is_search, step.question.cost)
 
 
 def _fields_by_name(kind: Kind, fields: Iterable[str]) -> dict[str, str]:

@@ -24,7 +24,7 @@ NEXT_SHARE = 0.7
 LONGEST_CHAIN = 4
 NEXT_COST = {Lane.LOW_PRIORITY: 0.2}
 """The most calls that a next question may cost for its answers to be counted as a gain of this one."""
-LEAST_WORTH = {Lane.DEFAULT: 0.1, Lane.LOW_PRIORITY: 0.6}
+LEAST_WORTH = {Lane.CRITICAL: 0.25, Lane.DEFAULT: 0.1, Lane.LOW_PRIORITY: 0.6}
 """Expected fields per call below which a question is not asked."""
 MAINSTREAM, OBSCURE = 60, 20
 """Popularity from which on, and below which, a subject has the trait of this name."""
@@ -86,18 +86,18 @@ class Selector:
             fields[field] = max(fields.get(field, 0.0), share)
 
     def worth(self, step: Step) -> float:
-        """Expected fields per call."""
-        return self.gain(step) / step.question.cost
+        """Expected fields per call. Who is in a hurry does not wait until others share the call."""
+        in_a_hurry = self._situation.lane is Lane.CRITICAL
+        return self.gain(step) / (step.question.calls if in_a_hurry else step.question.cost)
 
     def worthwhile(self, steps: Iterable[Step]) -> frozenset[Step]:
         """Those that are worth their calls on this lane."""
-        least = LEAST_WORTH.get(self._situation.lane, 0.0)
+        least = LEAST_WORTH[self._situation.lane]
         return frozenset(step for step in steps if self.worth(step) >= least)
 
-    def best_of(self, steps: Iterable[Step]) -> tuple[Step, ...]:
-        """The one that brings most per call; none of none."""
-        ranked = sorted(steps, key=lambda step: (-self.worth(step), step.source, step.question.name))
-        return tuple(ranked[:1])
+    def ranked(self, steps: Iterable[Step]) -> list[Step]:
+        """Those that bring most per call first."""
+        return sorted(steps, key=lambda step: (-self.worth(step), step.source, step.question.name))
 
 
 def traits_of(known: Mapping[str, Any]) -> frozenset[str]:

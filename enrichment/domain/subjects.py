@@ -115,6 +115,7 @@ WANTED: dict[Kind, frozenset[str]] = {
             "popularity",
             "label",
             "artwork_url",
+            "audio_features",
         }
     ),
     Kind.PERFORMER: frozenset(

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, bindparam, text, update
+from sqlalchemy import Connection, TextClause, bindparam, text, update
 
 from enrichment.domain.subjects import FIELDS, Kind, Status
 from models import TABLES, column_of
@@ -28,12 +28,17 @@ class Ref:
 
 @dataclass(slots=True)
 class Subject:
-    """A subject's row: its fields as merged last, its parents, and how its enrichment stands (None: nobody asked)."""
+    """A subject's row: its fields as merged last, its parents, and how its enrichment stands (None: nobody asked).
+
+    external_id: what its producer calls it.
+    """
 
     ref: Ref
     values: dict[str, Any]
     parents: dict[Kind, uuid.UUID]
     metadata: dict[str, Any]
+    external_id: str | None = None
+    enriched_at: datetime | None = None
     standing: Standing | None = None
 
     @property
@@ -101,19 +106,28 @@ def _parents_of(connection: Connection, refs: set[Ref]) -> set[Ref]:
     return found
 
 
-_LOCK = {
-    # NO KEY UPDATE: creating a track takes a share of its performer's and album's key before its locks.
-    kind: text(f"""
-SELECT {", ".join(table.__table__.columns.keys())} FROM {table.__tablename__}
-WHERE id = ANY(:ids) ORDER BY id FOR NO KEY UPDATE
-""")  # noqa: S608 - names of our own columns
+_READ = {
+    kind: f"SELECT {', '.join(table.__table__.columns.keys())} FROM {table.__tablename__} WHERE id = ANY(:ids) ORDER BY id"
     for kind, table in TABLES.items()
 }
+# NO KEY UPDATE: creating a track takes a share of its performer's and album's key before its locks.
+_LOCK = {kind: text(f"{query} FOR NO KEY UPDATE") for kind, query in _READ.items()}
+_LOOK = {kind: text(query) for kind, query in _READ.items()}
 
 
 def _locked(connection: Connection, refs: set[Ref]) -> list[Subject]:
+    return _fetched(connection, refs, _LOCK)
+
+
+def family(connection: Connection, refs: Iterable[Ref]) -> list[Subject]:
+    """These subjects and their parents as they are known now, without a lock. Missing ones are left out."""
+    wanted = set(refs)
+    return _fetched(connection, wanted | _parents_of(connection, wanted), _LOOK)
+
+
+def _fetched(connection: Connection, refs: set[Ref], queries: Mapping[Kind, TextClause]) -> list[Subject]:
     subjects: list[Subject] = []
-    for kind, query in _LOCK.items():
+    for kind, query in queries.items():
         ids = sorted(ref.id for ref in refs if ref.kind is kind)
         if ids:
             subjects += [_subject(kind, row) for row in connection.execute(query, {"ids": ids}).mappings().all()]
@@ -133,7 +147,7 @@ def _subject(kind: Kind, row: Mapping[Any, Any]) -> Subject:
         for parent, column in ((Kind.PERFORMER, "performer_id"), (Kind.ALBUM, "album_id"))
         if row.get(column) is not None
     }
-    return Subject(Ref(kind, row["id"]), values, parents, metadata)
+    return Subject(Ref(kind, row["id"]), values, parents, metadata, row["external_id"], row["enriched_at"])
 
 
 _STANDINGS = text("""

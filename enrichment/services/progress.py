@@ -151,6 +151,26 @@ def _plan(state: _State, subject: Subject) -> _Outcome:
     return _Outcome(new, view.status(ended=not waits, deferred=bool(planned.deferred)))
 
 
+def left_out(fleet: Fleet, connection: Connection, ref: Ref) -> list[dict[str, Any]]:
+    """The questions about a subject that the selector holds to be not worth their calls now, the best first."""
+    subjects = rows.family(connection, [ref])
+    state = _State(fleet, connection, subjects)
+    subject = state.subjects.get(ref.id)
+    if subject is None or subject.standing is None:
+        return []
+    view = _View(state, subject, subject.standing)
+    weighed = plan(fleet.steps.of(ref.kind), view.situation).unlikely
+    return [
+        {
+            "source": step.source,
+            "question": step.question.name,
+            "about": step.about or ref.kind,
+            "fields_per_call": round(worth, 2),
+        }
+        for step, worth in sorted(weighed, key=lambda one: (-one[1], one[0].source, one[0].question.name))
+    ]
+
+
 class _View:
     """One subject with its parents, in the names of the graph."""
 

@@ -9,23 +9,24 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, select, text
+from sqlalchemy import Connection, text
 
 from enrichment.domain.questions import Budget, Terms
 from enrichment.domain.subjects import FIELDS, WANTED, Kind, Status
 from enrichment.reservoir import findings, lookups
 from enrichment.reservoir import fleet as fleet_rows
+from enrichment.reservoir import subjects as rows
 from enrichment.reservoir.retrying import in_transaction
 from enrichment.reservoir.subjects import Ref
 from enrichment.services.fleet import Fleet
-from enrichment.services.progress import PRODUCER, database_now
+from enrichment.services.progress import PRODUCER, database_now, left_out
 from enrichment.services.submit import by_text
-from models import OPEN_STATES, TABLES, column_of
+from models import OPEN_STATES, column_of
 
 ENDED = (Status.COMPLETED, Status.PARTIAL, Status.FAILED)
 ENOUGH_CALLS = 20.0
 """Of fewer permitted calls a share says nothing: they are over before the first answers are in."""
-LOOK_ROWS = 2000
+LOOK_ROWS = 4000
 """How many waiting lookups are looked at to see whether a source has work."""
 
 
@@ -46,10 +47,9 @@ class Sighting:
     paused_for: float = 0.0
     reason: str = ""
 
-    @property
-    def is_busy(self) -> bool:
-        """Is there more to ask than those that hold a turn will take?"""
-        return self.paused_for <= 0 and self.waiting > self.in_call
+    def is_busy(self, calls: float = 0.0) -> bool:
+        """Is there more to ask than those that hold a turn will take, and so many calls beyond?"""
+        return self.paused_for <= 0 and self.waiting - self.in_call > calls
 
     @property
     def done(self) -> int:
@@ -68,7 +68,9 @@ class Usage:
         self._calls: dict[str, int] = defaultdict(int)
 
     def add(self, moment: float, seen: Mapping[str, Sighting]) -> None:
-        """What was seen at this moment. Time counts where a source had work waiting at both ends of it."""
+        """What was seen at this moment. Time counts where a source had work waiting throughout: at its beginning more
+        than could have been asked by its end, and some at its end.
+        """
         if self._last is not None:
             since, before = self._last
             for source in before.keys() & seen.keys():
@@ -77,7 +79,8 @@ class Usage:
 
     def _count(self, source: str, seconds: float, before: Sighting, after: Sighting) -> None:
         # Fewer turns than before: the limiter has lost its state.
-        if before.is_busy and after.is_busy and after.turns >= before.turns:
+        allowed = seconds * self.rates[source]
+        if before.is_busy(allowed) and after.is_busy() and after.turns >= before.turns:
             self._seconds[source] += seconds
             self._calls[source] += after.done - before.done
 
@@ -101,7 +104,8 @@ def sight(fleet: Fleet) -> dict[str, Sighting]:
         for source in fleet.sources:
             now = fleet.limiter.now(source)
             sizes = fleet.sizes(source)
-            most = min(LOOK_ROWS, (now.in_call + 1) * max(sizes.values(), default=1))
+            a_second = min(LOOK_ROWS, fleet.limiter.budget(source).rate)
+            most = min(LOOK_ROWS, math.ceil(now.in_call + 1 + a_second) * max(sizes.values(), default=1))
             waiting, _ = lookups.calls_waiting(connection, source, sizes, most)
             seen[source] = Sighting(waiting, now.in_call, now.in_flight, now.turns, now.paused_for, now.reason)
     return seen
@@ -192,21 +196,12 @@ class Record:
 
 def records(connection: Connection, refs: Iterable[Ref]) -> dict[Ref, Record]:
     """These subjects as they are known now; missing ones are left out."""
-    wanted: dict[Kind, list[Any]] = defaultdict(list)
-    for ref in refs:
-        wanted[ref.kind].append(ref.id)
-    found = {}
-    for kind, ids in wanted.items():
-        table = TABLES[kind]
-        query = select(table.__table__).where(table.id.in_(ids))
-        for row in connection.execute(query).mappings():
-            shown = {
-                name: row[column_of(name)] if spec.shape == "scalar" else row["metadata"].get(name)
-                for name, spec in FIELDS[kind].items()
-            }
-            values = {name: value for name, value in shown.items() if value is not None}
-            found[Ref(kind, row["id"])] = Record(row["external_id"] or str(row["id"]), values, row["enriched_at"])
-    return found
+    wanted = set(refs)
+    return {
+        subject.ref: Record(subject.external_id or str(subject.ref.id), subject.values, subject.enriched_at)
+        for subject in rows.family(connection, wanted)
+        if subject.ref in wanted
+    }
 
 
 @dataclass(frozen=True, slots=True)
@@ -454,7 +449,12 @@ def subject_report(fleet: Fleet, kind: Kind, given: str) -> dict[str, Any] | Non
             report |= _performer_report(subject, standing)
         stated = _stated(fleet, connection, ref)
         terms = terms_of(fleet, (each["source"] for each in stated))
-        return report | {"findings": stated, "terms": terms, "lookups": _asked(connection, ref)}
+        return report | {
+            "findings": stated,
+            "terms": terms,
+            "lookups": _asked(connection, ref),
+            "left_out": left_out(fleet, connection, ref),
+        }
 
     return in_transaction(fleet.engine, read)
 

@@ -64,6 +64,9 @@ _SIZES = (600, 100)
 _KIND_OF_ALBUM = re.compile(r" - (?:Single|EP)$")
 _EXPLICIT = {"explicit": True, "notExplicit": False, "cleaned": False}
 
+_DEAR = 3.0
+"""Its calls are few: 18 a minute."""
+
 
 class ITunes(Source[Api]):
     """Songs, artists and albums of the store, by name."""
@@ -86,9 +89,10 @@ class ITunes(Source[Api]):
             needs=("artist_name", "title"),
             uses=("album_title", "duration_ms"),
             gives=_TRACK,
+            calls=_DEAR,
         ),
-        Question(name="artist_search", kind=Kind.PERFORMER, needs=("name",), gives=_PERFORMER),
-        Question(name="album_search", kind=Kind.ALBUM, needs=("artist_name", "title"), gives=_ALBUM),
+        Question(name="artist_search", kind=Kind.PERFORMER, needs=("name",), gives=_PERFORMER, calls=_DEAR),
+        Question(name="album_search", kind=Kind.ALBUM, needs=("artist_name", "title"), gives=_ALBUM, calls=_DEAR),
     )
 
     def client(self, line: Line) -> Api:

@@ -104,6 +104,9 @@ _SPOTIFY_ID = re.compile(r"[0-9A-Za-z]{22}")
 _OPEN_KEY = re.compile(r"(?P<hour>1[0-2]|[1-9])(?P<mode>[dm])")
 _BARCODE = re.compile(r"\d{8,14}")
 
+_DEAR = 2.0
+"""Its calls are few: 28 a minute."""
+
 
 class Client(Api):
     """The API on the wire."""
@@ -151,6 +154,7 @@ class TheAudioDB(Source[Client]):
             needs=("musicbrainz_id",),
             uses=("artist_name", "album_title"),
             gives=_TRACK,
+            calls=_DEAR,
         ),
         Question(
             name="track_search",
@@ -159,14 +163,16 @@ class TheAudioDB(Source[Client]):
             identifies="musicbrainz_id",
             uses=("album_title", "duration_ms", "isrc"),
             gives=_TRACK,
+            calls=_DEAR,
         ),
-        Question(name="artist", kind=Kind.PERFORMER, needs=("musicbrainz_id",), gives=_PERFORMER),
+        Question(name="artist", kind=Kind.PERFORMER, needs=("musicbrainz_id",), gives=_PERFORMER, calls=_DEAR),
         Question(
             name="artist_search",
             kind=Kind.PERFORMER,
             needs=("name",),
             identifies="musicbrainz_id",
             gives=_PERFORMER,
+            calls=_DEAR,
         ),
         Question(
             name="album",
@@ -174,6 +180,7 @@ class TheAudioDB(Source[Client]):
             needs=("musicbrainz_release_group_id",),
             uses=("artist_name",),
             gives=_ALBUM,
+            calls=_DEAR,
         ),
         Question(
             name="album_search",
@@ -181,6 +188,7 @@ class TheAudioDB(Source[Client]):
             needs=("artist_name", "title"),
             identifies="musicbrainz_release_group_id",
             gives=_ALBUM,
+            calls=_DEAR,
         ),
     )
 

@@ -68,3 +68,11 @@ def test_a_share_of_hardly_anything_is_none() -> None:
 def test_what_a_log_has_counted_since() -> None:
     assert Witnessed(5, 3).since(Witnessed(4, 1)) == Witnessed(1, 2)
     assert Witnessed(5, 3).since(None) == Witnessed(5, 3)
+
+
+def test_a_line_that_may_have_run_out_in_between_does_not_count() -> None:
+    usage = Usage({"a": 5.0})
+    usage.add(0.0, {"a": Sighting(waiting=30, in_call=0, in_flight=3, turns=0)})
+    usage.add(5.0, {"a": Sighting(waiting=30, in_call=0, in_flight=3, turns=25)})
+    usage.add(25.0, {"a": Sighting(waiting=30, in_call=0, in_flight=3, turns=40)})
+    assert usage.share("a") == pytest.approx(1.0)

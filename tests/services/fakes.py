@@ -241,6 +241,7 @@ def a_bench(
         http=httpx.Client(transport=httpx.MockTransport(upstream)),
         sources={source.name: source for source in made},
         threads=8,
+        connections=1,  # whoever takes a second one within a transaction stalls
     )
     fleet = build(settings, parts)
     register_sources(fleet)
