@@ -49,7 +49,7 @@ worker_hijack_root_logger = False
 worker_send_task_events = True
 worker_cancel_long_running_tasks_on_connection_loss = False
 worker_enable_remote_control = True
-task_send_sent_event = True
+task_send_sent_event = False
 
 task_acks_late = True
 task_reject_on_worker_lost = True

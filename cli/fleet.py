@@ -66,7 +66,11 @@ def opened(data: Path | None, *, with_tables: bool = False) -> Iterator[Opened]:
     if settings.database_url or settings.redis_url:
         if with_tables and settings.database_url:
             migrate(settings.database_url)
-        yield _opened(settings, {}, folder, None)
+        made = _opened(settings, {}, folder, None)
+        try:
+            yield made
+        finally:
+            made.fleet.engine.dispose()
         return
     with Servers.start(folder) as servers:
         yield joined(servers)

@@ -1,8 +1,9 @@
 """What the operator says: read once from the environment and `.env`, frozen.
 
 `LINERNOTES_DATABASE_URL`, `_BROKER_URL`, `_REDIS_URL`, `_UPSTREAM_URL`, `_SPEED`, `_COMMERCIAL`, `_OPEN_TO_ALL`,
-`_DATA`, `_THREADS`, `_JOURNAL`, `_STOP_SECONDS`; for a source `LINERNOTES_<SOURCE>_URL`, `_BUDGET`, `_BREAKER_THRESHOLD`,
-`_BREAKER_SECONDS` and options of its own; keys under their own names (`SPOTIFY_CLIENT_ID` …). `.env.example` lists all.
+`_DATA`, `_THREADS`, `_JOURNAL`, `_STOP_SECONDS`; for a source `LINERNOTES_<SOURCE>_URL`, `_BUDGET`,
+`_BREAKER_THRESHOLD`, `_BREAKER_SECONDS` and options of its own; keys under their own names (`SPOTIFY_CLIENT_ID` …).
+`.env.example` lists them all.
 """
 
 from __future__ import annotations

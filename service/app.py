@@ -21,7 +21,7 @@ from service.routes import batches, looking, operating, requests, subjects
 from service.submitting import Submitting
 from service.watch import Watch
 
-THREADS = 32
+CONNECTIONS = 8
 LARGEST_BODY = 1024 * 1024
 BATCHES_AT_ONCE = 2
 
@@ -34,7 +34,7 @@ def create(settings: Settings | None = None, fleet: Fleet | None = None) -> Fast
     Connects to nothing before the first request. Raises ValueError where a setting is missing or cannot be read.
     """
     settings = settings or load()
-    fleet = fleet or build(settings, Parts(send_fetch=_sender(settings), threads=THREADS))
+    fleet = fleet or build(settings, Parts(send_fetch=_sender(settings), connections=CONNECTIONS))
     service = Service(
         fleet,
         Outlook(fleet),

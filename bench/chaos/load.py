@@ -65,10 +65,10 @@ class Load:
         rig.random.shuffle(self._rows)
         self._given: list[dict[str, Any]] = []
         self._app = Celery("chaos", broker=rig.environ["LINERNOTES_BROKER_URL"], set_as_current=False)
-        self._app.conf.update(
-            task_ignore_result=True,
-            broker_transport_options={"socket_timeout": 5, "socket_connect_timeout": 3} if not rig.plan.broker else {},
-        )
+        self._app.config_from_object("celeryconfig")
+        self._app.conf.broker_url = rig.environ["LINERNOTES_BROKER_URL"]
+        if rig.plan.broker:
+            self._app.conf.update(broker_transport=None, broker_transport_options={})
         self._queues = {name: Queue(name, _EXCHANGE, routing_key=name) for name in QUEUES.split(",")}  # type: ignore[no-untyped-call]  # kombu has no types
         settings = load(rig.environ)
         self.fleet = build(settings, Parts(send_fetch=self._send_fetch, threads=CALLERS * 4))

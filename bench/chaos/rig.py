@@ -35,9 +35,21 @@ from enrichment.embedded.supervisor import ProgramChild
 from enrichment.settings import load
 
 RESPAWN_SECONDS = 1.0
+LANES = QUEUES.split(",")[1:]
 READY_SECONDS = 60.0
 DRAIN_LOOKS = 3
 TABLES = Path(__file__).with_name("audit.sql")
+
+BUDGETS = {
+    # The limiter alone shall keep the rate of the tightest source, not a lack of slots.
+    "LINERNOTES_MUSICBRAINZ_BUDGET": "0.95/1 concurrency=8",
+    # The widest take less than they might, so that their windows leave threads to the others on a machine like this.
+    "LINERNOTES_DEEZER_BUDGET": "3/1",
+    "LINERNOTES_ACOUSTICBRAINZ_BUDGET": "2/1",
+    "LINERNOTES_ARTWORK_BUDGET": "2/1",
+    "LINERNOTES_COVERARTARCHIVE_BUDGET": "2/1",
+    "LINERNOTES_LASTFM_BUDGET": "2/1",
+}
 
 _OPEN = text("""
 SELECT (SELECT count(*) FROM lookups WHERE state IN ('gathering', 'waiting', 'claimed', 'not_due'))
@@ -57,7 +69,7 @@ class Plan:
     seed: int = 1
     speed: float = 5.0
     workers: int = 3
-    threads: int = 32
+    threads: int = 48
     rate: float = 2.0
     backlog: int = 40
     drain: float = 150.0
@@ -157,8 +169,7 @@ class Rig:
             "LINERNOTES_DATABASE_URL": database_url,
             "LINERNOTES_BROKER_URL": plan.broker or addresses.broker_url,
             "LINERNOTES_THREADS": str(plan.threads),
-            # The limiter alone shall keep the rate of the tightest source, not a lack of slots.
-            "LINERNOTES_MUSICBRAINZ_BUDGET": "0.95/1 concurrency=8",
+            **BUDGETS,
         }
 
     # --- its life -------------------------------------------------------------------------------------------------
@@ -286,10 +297,18 @@ class Rig:
             return [json.loads(line) for line in log if line.endswith("\n")]
 
     def open(self) -> int | None:
-        """How much is open; None while the database is away."""
-        with suppress(DBAPIError), self.engine.connect() as connection:
-            return int(connection.execute(_OPEN).scalar_one())
+        """How much is open, published messages among it; None while the database or the broker is away."""
+        with suppress(DBAPIError, redis.RedisError), self.engine.connect() as connection:
+            return int(connection.execute(_OPEN).scalar_one()) + self._published()
         return None
+
+    def _published(self) -> int:
+        if self.plan.broker:
+            with Celery("chaos", broker=self.plan.broker, set_as_current=False) as app, app.connection() as connection:
+                channel = connection.default_channel
+                return sum(int(channel.queue_declare(name, passive=True).message_count) for name in LANES)
+        with redis.Redis.from_url(self.shop.servers.broker.url) as client:
+            return sum(client.llen(name) for name in LANES) + int(client.zcard("journal:since"))
 
     def drain(self) -> float | None:
         """Waits until nothing is open. Returns after how many seconds, None where it does not happen in time."""

@@ -44,5 +44,6 @@ task_publish_retry_policy = _patience
 # Connecting has its own patience, endless if not said: a producer would hang for as long as the broker is away.
 broker_transport_options: dict[str, Any] = dict(_patience)
 if broker_url.startswith(("redis://", "rediss://")):
-    broker_transport = "linernotes_client.transport:Transport"
+    if os.environ.get("LINERNOTES_JOURNAL", "").lower() not in {"0", "false", "no", "off"}:
+        broker_transport = "linernotes_client.transport:Transport"
     broker_transport_options |= {"socket_timeout": 15, "socket_connect_timeout": 5, "socket_keepalive": True}

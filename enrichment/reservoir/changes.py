@@ -16,7 +16,7 @@ from models import TABLES
 # without a transaction id have written nothing; one that has only read for so long is a report or a backup.
 _COMPLETE = text("""
 SELECT least(clock_timestamp() - interval '50 milliseconds', min(xact_start)) FROM pg_stat_activity
-WHERE datname = current_database() AND pid <> pg_backend_pid()
+WHERE datname = current_database() AND pid <> pg_backend_pid() AND backend_type = 'client backend'
   AND (backend_xid IS NOT NULL OR xact_start > clock_timestamp() - interval '5 minutes')
 """)
 

@@ -181,12 +181,13 @@ WHERE id IN (SELECT id FROM expired) RETURNING source
 
 _UNKNOWN = text("""
 UPDATE lookups SET state = 'waiting', claim_token = NULL, claimed_by = NULL, lease_until = NULL
-WHERE state = 'claimed' AND claimed_by = :worker AND claim_token <> ALL(:held)
+WHERE state = 'claimed' AND claimed_by = :worker AND claim_token <> ALL(:held) AND claimed_at < now()
 """)
 
 
 def return_unknown(connection: Connection, worker: uuid.UUID, held: Collection[uuid.UUID]) -> int:
-    """A living worker's claims that nobody in it knows of wait again. held: tokens of those that somebody does.
+    """A living worker's claims that nobody in it knows of wait again. held: tokens of those that somebody does, read
+    after this transaction has begun: claims made since then are left alone.
 
     The answer to the COMMIT of a claim was lost, or the database was away for too long when it was to be settled.
     Returns how many.

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
 import redis
@@ -103,13 +106,14 @@ def _use(fleet: Fleet, source: str, turn: Turn, place: _Place) -> Fetched:
     lookups = found = 0
     outcome = "nothing to ask"
     while not turn.used and not fleet.stopping():
-        claims = _claim(fleet, source, turn)
-        if not claims:
-            break
-        result = _ask_or_give_back(fleet, source, claims, turn)
-        if turn.used or result.judgement.verdict is not Verdict.ANSWER:
-            place.leave()
-        refill_all(fleet, _settle(fleet, claims, result).sources)
+        with _claimed(fleet, source, turn) as claims:
+            if not claims:
+                break
+            result = _ask_or_give_back(fleet, source, claims, turn)
+            if turn.used or result.judgement.verdict is not Verdict.ANSWER:
+                place.leave()
+            advanced = _settle(fleet, claims, result)
+        refill_all(fleet, advanced.sources)
         lookups += len(claims)
         found += sum(1 for answer in result.answers if answer.findings)
         verdict = result.judgement.verdict
@@ -119,11 +123,25 @@ def _use(fleet: Fleet, source: str, turn: Turn, place: _Place) -> Fetched:
     return Fetched(source, lookups, found, outcome)
 
 
-def _claim(fleet: Fleet, source: str, turn: Turn) -> list[Claim]:
+@contextmanager
+def _claimed(fleet: Fleet, source: str, turn: Turn) -> Iterator[list[Claim]]:
+    """The next batch, in our hands to the end of the block; what is not settled by then comes back with the next beat.
+
+    Its token is noted before the claim, whose COMMIT may take effect although its answer is lost.
+    """
+    token = uuid.uuid4()
+    fleet.held.add(token)
+    try:
+        yield _claim(fleet, source, turn, token)
+    finally:
+        fleet.held.discard(token)
+
+
+def _claim(fleet: Fleet, source: str, turn: Turn, token: uuid.UUID) -> list[Claim]:
     started = fleet.monotonic()
     low_end = turn.number % LOW_END_EVERY == 0
     with fleet.engine.begin() as connection:
-        claims = line.claim(connection, source, fleet.sizes(source), fleet.worker.id, low_end=low_end)
+        claims = line.claim(connection, source, fleet.sizes(source), fleet.worker.id, low_end=low_end, token=token)
     fleet.claim_seconds = fleet.claim_seconds * 0.9 + (fleet.monotonic() - started) * 0.1
     return claims
 

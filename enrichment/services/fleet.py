@@ -53,7 +53,8 @@ class Fleet:
 
     sources: shared with wire and limiter; one whose probe has found something out is replaced in it.
     questions, steps: what can be asked, with the keys and by the terms there are. commercial: LINERNOTES_COMMERCIAL.
-    held: tokens of the claims that are in this process' hands. sleep: waits, and returns early when the worker is told to stop (stopping). monotonic: seconds. speed:
+    held: tokens of the claims that are in this process' hands.
+    sleep: waits, and returns early when the worker is told to stop (stopping). monotonic: seconds. speed:
     LINERNOTES_SPEED.
     """
 

@@ -125,7 +125,7 @@ class Outlook:
     def _ahead(self, connection: Connection, lookup: Any) -> tuple[int, float | None]:
         """How many are in line before an open lookup, and the seconds until it is answered (None: nobody can tell)."""
         position = 0 if lookup.state == "claimed" else self._position(connection, lookup)
-        now = self._now(lookup.source)
+        now = self._now(connection, lookup.source)
         if now is None:
             return position, None
         rate = self._fleet.limiter.budget(lookup.source).rate * now.factor
@@ -140,9 +140,9 @@ class Outlook:
             same = max(COUNTED, line.within(lookup.priority, lookup.id))
         return line.before(lookup.priority) + same + 1
 
-    def _now(self, source: str) -> SourceNow | None:
+    def _now(self, connection: Connection, source: str) -> SourceNow | None:
         """The source, None where it is stopped or its limiter is away."""
-        known = self._fleet.standings().get(source)
+        known = self._fleet.standings(connection).get(source)
         if source not in self._fleet.sources or (known is not None and known.stopped):
             return None
         try:

@@ -51,11 +51,15 @@ class Steward:
             self._redis.delete("steward")
 
     def beat(self) -> None:
-        """The worker lives. Before its first claim, too: what an unknown worker holds comes back only late."""
+        """The worker lives, and gives back what nobody in it knows to hold.
+
+        Before its first claim, too: what an unknown worker holds comes back only late.
+        """
         fleet = self._fleet
         try:
             with fleet.engine.begin() as connection:
                 fleet_rows.beat(connection, fleet.worker)
+                claims.return_unknown(connection, fleet.worker.id, fleet.held.copy())
         except Exception:
             self._beating_since = None
             raise

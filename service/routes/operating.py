@@ -53,11 +53,13 @@ def sources(request: Request, _: Reader) -> list[dict[str, Any]]:
 def reset_breaker(source: Name, request: Request, caller: Operator) -> dict[str, Any]:
     """Close an open breaker: one call goes first. A pause that the upstream asked for is no breaker, and stays."""
     fleet = _with(request, source)
-    before = fleet.limiter.now(source).breaker
-    with audited(fleet, caller.who, "reset breaker", source, breaker=before):
-        if before != "closed":
+    before = fleet.limiter.now(source)
+    with audited(fleet, caller.who, "reset breaker", source, breaker=before.breaker):
+        # After any pause one call goes first, which the limiter calls half open too.
+        if before.breaker == "open" or (before.breaker == "half_open" and not before.paused_for):
             fleet.limiter.resume(source)
-    return {"source": source, "before": before, "breaker": fleet.limiter.now(source).breaker}
+    now = fleet.limiter.now(source)
+    return {"source": source, "before": before.breaker, "breaker": now.breaker, "paused_for": round(now.paused_for, 1)}
 
 
 @router.post("/sources/{source}/pause")

@@ -37,9 +37,9 @@ for task, args, keywords in json.load(sys.stdin):
 Sent = tuple[str, list[Any], dict[str, Any]]
 
 
-def send(broker_url: str, *sent: Sent) -> subprocess.CompletedProcess[str]:
+def send(broker_url: str, *sent: Sent, **variables: str) -> subprocess.CompletedProcess[str]:
     """A producer's process, with the broker's address in its environment."""
-    environ = {"PATH": os.environ["PATH"], "LINERNOTES_BROKER_URL": broker_url}
+    environ = {"PATH": os.environ["PATH"], "LINERNOTES_BROKER_URL": broker_url, **variables}
     command = [sys.executable, "-c", SEND]
     return subprocess.run(  # noqa: S603 - our own program
         command, input=json.dumps(sent), env=environ, capture_output=True, text=True, check=False, timeout=60
@@ -81,6 +81,14 @@ def test_messages_wait_on_their_lane(servers: Servers, empty_redis: redis.Redis)
             {"track_id": "10", "priority": 10},
             True,
         )
+
+
+def test_the_journal_can_be_switched_off(servers: Servers, empty_redis: redis.Redis) -> None:
+    broker_url = servers.addresses.broker_url
+    assert send(broker_url, ("enrich_track", [], {"track_id": "1"}), LINERNOTES_JOURNAL="false").stderr == ""
+    with redis.Redis.from_url(broker_url) as broker:
+        assert broker.llen("default") == 1
+        assert not broker.exists("journal", "journal:since")
 
 
 def test_the_journal_is_the_fleets() -> None:

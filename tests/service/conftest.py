@@ -13,12 +13,15 @@ import httpx
 import pytest
 from sqlalchemy import Engine
 
+from enrichment.bootstrap import Parts, build
 from enrichment.embedded import Servers
 from enrichment.embedded.server import free_port
 from enrichment.services import tokens
+from enrichment.services.fleet import Fleet
 from enrichment.services.tokens import Scope
+from enrichment.settings import Settings
 from service.__main__ import Server
-from service.app import create
+from service.app import CONNECTIONS, create
 from tests.conftest import Empty, emptied
 from tests.services.conftest import ALBUM, BY_ISRC, PERFORMER, TRACK
 from tests.services.fakes import Bench, Upstream, a_bench
@@ -29,16 +32,17 @@ HOST = "127.0.0.1"
 
 @dataclass
 class Api:
-    """A caller with a token that opens everything, and the fleet behind the service."""
+    """A caller with a token that opens everything. fleet: the service's. bench: a worker's, driven by hand."""
 
     url: str
     http: httpx.Client
+    fleet: Fleet
     bench: Bench
     threads: ThreadPoolExecutor
 
     def token(self, *scopes: Scope, name: str = "test") -> dict[str, str]:
         """The header of a new token."""
-        return {"Authorization": f"Bearer {tokens.make(self.bench.fleet, name, scopes).secret}"}
+        return {"Authorization": f"Bearer {tokens.make(self.fleet, name, scopes).secret}"}
 
     def later(self, method: str, path: str, **more: Any) -> Future[httpx.Response]:
         """A request that is under way meanwhile."""
@@ -57,11 +61,17 @@ class Api:
         eventually(lambda: self.bench.tickets, 10, "the request is submitted")
 
 
+def a_fleet(bench: Bench, settings: Settings | None = None) -> Fleet:
+    """The service's own, with the sources of the bench."""
+    sources = dict(bench.fleet.sources)
+    parts = Parts(send_fetch=lambda *ticket: bench.tickets.append(ticket), sources=sources, connections=CONNECTIONS)
+    return build(settings or bench.settings, parts)
+
+
 @contextmanager
-def serving(bench: Bench, **environ: str) -> Iterator[str]:
+def serving(fleet: Fleet, settings: Settings) -> Iterator[str]:
     """The service's address while it runs."""
-    settings = bench.settings.model_copy(update=environ)
-    server = Server(create(settings, bench.fleet), HOST, port := free_port())
+    server = Server(create(settings, fleet), HOST, port := free_port())
     thread = threading.Thread(target=server.run, name="service", daemon=True)
     thread.start()
     eventually(lambda: server.started, 10, "the service is up")
@@ -91,11 +101,12 @@ def bench(lent: Empty, lent_engine: Engine, servers: Servers, upstream: Upstream
 @pytest.fixture
 def api(bench: Bench) -> Iterator[Api]:
     """The service, called by somebody who may do everything."""
-    secret = tokens.make(bench.fleet, "tests", [Scope.ADMIN]).secret
+    fleet = a_fleet(bench)
+    secret = tokens.make(fleet, "tests", [Scope.ADMIN]).secret
     headers = {"Authorization": f"Bearer {secret}"}
     with (
-        serving(bench) as url,
+        serving(fleet, bench.settings) as url,
         ThreadPoolExecutor(64) as threads,
         httpx.Client(base_url=url, headers=headers, timeout=60, limits=httpx.Limits(max_connections=100)) as http,
     ):
-        yield Api(url, http, bench, threads)
+        yield Api(url, http, fleet, bench, threads)

@@ -11,7 +11,7 @@ from enrichment.services import tokens
 from enrichment.services.tokens import Scope
 from service.app import create
 from service.context import read_open_to_all
-from tests.service.conftest import Api, serving
+from tests.service.conftest import Api, a_fleet, serving
 from tests.services.fakes import Bench
 
 SUBMIT, READ, OPERATE, ADMIN = Scope
@@ -87,7 +87,7 @@ def test_a_revoked_token_opens_nothing(api: Api) -> None:
     headers = api.token(READ, name="leaked")
     assert httpx.get(f"{api.url}/stats", headers=headers).status_code == 200
 
-    tokens.revoke(api.bench.fleet, "leaked")
+    tokens.revoke(api.fleet, "leaked")
 
     assert httpx.get(f"{api.url}/stats", headers=headers).status_code == 401
 
@@ -95,13 +95,13 @@ def test_a_revoked_token_opens_nothing(api: Api) -> None:
 def test_an_expired_token_opens_nothing(api: Api) -> None:
     headers = api.token(READ, name="old")
     api.bench.run("UPDATE access_tokens SET expires_at = now() - interval '1 second' WHERE name = 'old'")
-    api.bench.fleet.forget()
+    api.fleet.forget()
 
     assert httpx.get(f"{api.url}/stats", headers=headers).status_code == 401
 
 
 def test_no_token_is_kept(api: Api) -> None:
-    secret = tokens.make(api.bench.fleet, "kept", [READ]).secret
+    secret = tokens.make(api.fleet, "kept", [READ]).secret
 
     (row,) = api.bench.rows("SELECT access_tokens::text AS whole FROM access_tokens WHERE name = 'kept'")
     assert secret not in row.whole
@@ -111,7 +111,8 @@ def test_no_token_is_kept(api: Api) -> None:
 
 
 def test_the_operator_may_open_scopes_to_all(bench: Bench) -> None:
-    with serving(bench, open_to_all="metrics, submit") as url:
+    settings = bench.settings.model_copy(update={"open_to_all": "metrics, submit"})
+    with serving(a_fleet(bench), settings) as url:
         given = {"artist_name": "Portishead", "track_title": "Roads"}
         assert httpx.get(f"{url}/metrics").status_code == 200
         assert httpx.post(f"{url}/enrich", params={"wait": 0}, json=given).status_code == 202

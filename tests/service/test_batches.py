@@ -198,7 +198,10 @@ def test_unknown_batches_are_404(api: Api) -> None:
 
 
 def test_ten_thousand_tracks_are_accepted_in_seconds(api: Api) -> None:
-    given = [track | {"album_title": f"Album {n % 500}", "correlation_id": "c" * 200} for n, track in enumerate(tracks(LARGEST))]
+    given = [
+        track | {"album_title": f"Album {n % 500}", "correlation_id": "c" * 200}
+        for n, track in enumerate(tracks(LARGEST))
+    ]
     assert len(json.dumps(given)) > LARGEST_BODY_ELSEWHERE
     found: httpx.Response = api.http.post("/enrich/batch", json=given)
 

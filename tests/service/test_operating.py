@@ -30,7 +30,7 @@ def test_a_pause_is_no_breaker(api: Api) -> None:
 
     found = api.http.post("/enrich/reset-circuit-breaker/alpha").json()
 
-    assert found["before"] == "closed"
+    assert found["paused_for"] > 590
     assert api.bench.fleet.limiter.now("alpha").paused_for > 590
 
 
@@ -45,7 +45,9 @@ def test_pause_and_resume(api: Api) -> None:
     assert api.http.get("/audit").json()[1]["details"] == {"seconds": 600.0, "reason": "they asked us to"}
 
 
-@pytest.mark.parametrize("path", ["/sources/nobody/pause", "/sources/nobody/resume", "/enrich/reset-circuit-breaker/nobody"])
+@pytest.mark.parametrize(
+    "path", ["/sources/nobody/pause", "/sources/nobody/resume", "/enrich/reset-circuit-breaker/nobody"]
+)
 def test_unknown_sources_are_404(api: Api, path: str) -> None:
     assert api.http.post(path, json={"seconds": 1}).status_code == 404
 

@@ -192,6 +192,17 @@ class TestRounds:
         bench.steward.round()
         assert bench.rows("SELECT state, deaths FROM lookups WHERE id = :id", id=held[0].id) == [("waiting", 0)]
 
+    def test_a_claim_that_its_worker_does_not_know_of_comes_back_with_the_beat(self, bench: Bench) -> None:
+        bench.track()
+        (held, *_) = claimed_by(bench, bench.fleet.worker.id)
+        state = "SELECT state, deaths, attempts FROM lookups WHERE id = :id"
+        bench.fleet.held.add(held.token)
+        bench.steward.beat()
+        assert bench.rows(state, id=held.id) == [("claimed", 0, 0)]
+        bench.fleet.held.discard(held.token)  # as after a COMMIT whose answer was lost
+        bench.steward.beat()
+        assert bench.rows(state, id=held.id) == [("waiting", 0, 0)]
+
     def test_one_of_the_fleet_does_it_at_a_time(self, bench: Bench) -> None:
         bench.track()
         bench.run("UPDATE lookups SET state = 'not_due', due_at = clock_timestamp()")

@@ -33,6 +33,7 @@ _SOUNDTRACK = re.compile(
     r"\s+-\s+(?:bande originale|musique du film|colonna sonora|banda sonora|(?:original )?soundtrack)\b.*$",
     re.IGNORECASE,
 )
+_EDITIONS = frozenset(("edition", "deluxe", "expanded", "anniversary", "reissue", "ep"))
 _KEY = re.compile(r"(?<=\S)\s+-\s+(?:1[0-2]|0?[1-9])[ab](?:/(?:1[0-2]|0?[1-9])[ab])?$", re.IGNORECASE)
 """The place on the Camelot wheel that DJs' software appends: " - 8A", " - 8A/7A"."""
 _FACTOR: dict[Relation, float] = {"same": 1.0, "mild": 0.95, "open": 0.80, "differ": 0.0}
@@ -63,7 +64,7 @@ def title(cleaned: str) -> Title:
     return Title(whole, base, name(bare) if bare and bare != split.base else base, read_version(split.version))
 
 
-def same_base(a: Title, b: Title, aside: float = ASIDE) -> float:
+def same_base(a: Title, b: Title, aside: float = SUBTITLED) -> float:
     """Similarity of two titles without their versions. A subtitle that only one of them has counts a little; aside:
     how much is left where it is a word or two.
     """
@@ -85,7 +86,9 @@ def _without_article(base: Name) -> tuple[str, ...]:
 
 
 def _subtitled(a: Title, b: Title, aside: float) -> float:
-    return SUBTITLED if abs(len(a.base.words) - len(b.base.words)) > 2 else aside
+    if abs(len(a.base.words) - len(b.base.words)) > 2:
+        return SUBTITLED
+    return SUBTITLED if _EDITIONS.intersection(a.base.words + b.base.words) else aside
 
 
 def _shared_script(a: Name, b: Name) -> float:

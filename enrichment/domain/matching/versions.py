@@ -30,7 +30,8 @@ _KINDS: dict[str, str] = {
     "vip": r"vip",
     "dub": r"dub(?:strumental)?",
     "extended": r"extended|ext|12|long",
-    "short": r"radio|single|short|7",
+    "short": r"radio|short",
+    "single": r"single|7",
     "mono": r"mono",
     "clean": r"clean",
     "medley": r"medley",
@@ -41,9 +42,10 @@ _KINDS: dict[str, str] = {
 _KIND = re.compile(r"\b(?:" + "|".join(f"(?P<{kind}>{pattern})" for kind, pattern in _KINDS.items()) + r")\b")
 _MILD = frozenset({"remaster"})
 """Versions of the same recording."""
-_OPEN = frozenset({"short", "mono", "clean", "arranged", "version"})
+_OPEN = frozenset({"short", "single", "mono", "clean", "arranged", "version"})
 """Versions that are often the plain recording under another label: the single is what most people know."""
-_EXCLUSIVE = frozenset({"extended", "short"})
+_CUT = frozenset({"short", "single"})
+"""Two words for one cut: "Radio Edit", "Single Edit"."""
 _FILLER = re.compile(
     r"version|ver|mix|edit|remix(?:ed)?|rmx|edited|stereo|digital(?:ly)?|original|record(?:ing|ed)|full|track|album|lp"
     r"|feat|special|hd|inch|the|a|an|of|in|at|on|from|and|with|by|for|new|s"
@@ -141,9 +143,9 @@ Relation = Literal["same", "mild", "open", "differ"]
 def relation(a: Version, b: Version) -> Relation:
     """How two versions stand to each other. mild: of one recording. open: only other evidence can tell."""
     odd = (a.kinds ^ b.kinds) - _MILD
-    if odd - _OPEN or odd >= _EXCLUSIVE:
+    if odd - _OPEN:
         return "differ"
-    if odd:
+    if odd and odd != _CUT:
         return "open"
     if a.details == b.details:
         return "mild" if a.kinds != b.kinds else "same"
@@ -164,7 +166,7 @@ def renamed(a: Version, b: Version) -> bool:
     """Is one of two the plain recording, and the other named by a word that says nothing of how it sounds ("Single
     Version")? A single's own mix beside a remaster is none.
     """
-    return not (a.kinds and b.kinds) and a.kinds | b.kinds <= {"short", "version", "arranged", "remaster"}
+    return not (a.kinds and b.kinds) and a.kinds | b.kinds <= {"single", "version", "arranged", "remaster"}
 
 
 def _by(a: frozenset[str], b: frozenset[str]) -> Relation:

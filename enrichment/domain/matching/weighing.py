@@ -59,7 +59,7 @@ def judge(evidence: list[Evidence]) -> Match:
     """The verdict on all the evidence there is."""
     told = {piece.weight for piece in evidence}
     most = min((_limit(piece.weight, told) for piece in evidence), default=0.0)
-    score = round(max(0.0, min(_odds(strength(evidence)), most)), 3)
+    score = round(max(0.0, min(odds(strength(evidence)), most)), 3)
     verdict: Verdict = "same" if score >= SAME else "unsure" if score >= UNSURE else "different"
     return Match(verdict, score, tuple(piece.reason for piece in evidence))
 
@@ -83,7 +83,8 @@ def strength(evidence: list[Evidence]) -> float:
     return sum(piece.points for piece in evidence)
 
 
-def _odds(points: float) -> float:
+def odds(points: float) -> float:
+    """The probability that points amount to."""
     return 1 / (1 + 10 ** (-points / 10))
 
 
@@ -161,7 +162,8 @@ def _titles(a: Side, b: Side) -> Iterator[Evidence]:
     if slip := slipped(left, right):
         yield _base(slip)
         return
-    aside = SUBTITLED if _near(a, b) else ASIDE
+    off = apart(a, b)
+    aside = SUBTITLED if off is not None and off <= weights.FAIR_MS else ASIDE
     base = same_base(left, right, aside)
     if base < CLOSE and ":" in cleaned_a + cleaned_b:
         bare = (title(_without_composer(text, a.artist, b.artist)) for text in (cleaned_a, cleaned_b))
@@ -173,7 +175,7 @@ def _titles(a: Side, b: Side) -> Iterator[Evidence]:
         return
     yield _base(base)
     if base >= FLOOR:
-        yield from _versions(left, right, apart(a, b))
+        yield from _versions(left, right, off)
 
 
 def _without_composer(text: str, *artists: str) -> str:

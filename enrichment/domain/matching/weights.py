@@ -99,6 +99,19 @@ ALBUM_EQUAL = Weight("an album rarely has two recordings of one name", points=2.
 LABEL_EQUAL = Weight("labels release many songs, but few of one name", points=0.5)
 YEAR_EQUAL = Weight("re-releases have other years, so only equal ones say something", points=0.5)
 
+TITLES_SHARED = Weight("two of a name rarely have a song of one name, hardly ever two", points=5.0)
+LABELS_SHARED = Weight("a label has one performer of a name", points=3.0)
+COMPANIONS_SHARED = Weight("performers play and are listed with the same people again", points=2.5)
+COUNTRY_EQUAL = Weight("of two of a name, half come from other countries", points=1.0)
+COUNTRY_UNEQUAL = Weight("people move, and sources mean birth or base", points=-3.0)
+AUDIENCE = Weight("ten times the audience of the next of the name is whom people mean", points=4.0)
+DOMINANT = 10.0
+"""How many times the audience of the next one of the same name makes a performer the one that people mean."""
+TITLES_COMPARED, TITLE_TELLS = 2_000, 5
+"""Titles and names looked at of one performer, and letters above which one tells performers apart."""
+SHARED = 3
+"""Titles, labels or companions that count, at most: the first says most."""
+
 EXACT_MS, EQUAL_MS, GOOD_MS, FAIR_MS, FAR_MS, VETO_MS = 10, 1_000, 3_000, 10_000, 15_000, 30_000
 """Milliseconds apart up to which durations are exact, equal, good, fair, far and doubtful."""
 
