@@ -15,12 +15,13 @@ from rich.console import Group
 from cli.failure import Failure
 from cli.fleet import opened
 from cli.show import console, print_json, table
-from enrichment.domain.outcomes import ANSWERED, OUTCOME_OF, Answer, Verdict
+from enrichment.domain.outcomes import ANSWERED, OUTCOME_OF, Answer, Outcome, Verdict
 from enrichment.domain.questions import Question
 from enrichment.domain.subjects import Kind, clean_value
 from enrichment.services import standing
 from enrichment.services.fleet import Fleet
-from enrichment.sources.base import Ask
+from enrichment.sources.base import Ask, Source
+from enrichment.sources.reading import by_mbid
 from enrichment.wire.limiter import Turn
 from enrichment.wire.wire import Result
 
@@ -39,42 +40,48 @@ class Given:
     mbid: str | None = None
     id: str | None = None
 
-    def keys(self, source: str, kind: Kind) -> dict[str, str]:
-        """Under the names of the fields. An album's MBID may be that of its release or of its release group."""
+    def names(self, kind: Kind) -> dict[str, str]:
+        """Names and ISRC under the names of the fields."""
         named: dict[Kind, dict[str, str | None]] = {
-            Kind.PERFORMER: {"name": self.artist, "musicbrainz_id": self.mbid},
+            Kind.PERFORMER: {"name": self.artist},
             Kind.TRACK: {
                 "artist_name": self.artist,
                 "title": self.title,
                 "album_title": self.album,
                 "isrc": self.isrc,
-                "musicbrainz_id": self.mbid,
             },
-            Kind.ALBUM: {
-                "artist_name": self.artist,
-                "title": self.album or self.title,
-                "musicbrainz_release_id": self.mbid,
-                "musicbrainz_release_group_id": self.mbid,
-            },
+            Kind.ALBUM: {"artist_name": self.artist, "title": self.album or self.title},
         }
-        own = {"musicbrainz_id": self.id} if source in ("musicbrainz", "listenbrainz") else {f"{source}_id": self.id}
-        if kind is Kind.ALBUM and source in ("musicbrainz", "listenbrainz", "coverartarchive"):
-            own = {"musicbrainz_release_id": self.id, "musicbrainz_release_group_id": self.id}
-        known = {**named[kind], **{name: value for name, value in own.items() if value}}
-        return {name: value for name, value in known.items() if value}
+        return {name: value for name, value in named[kind].items() if value}
+
+    def readings(self, source: Source[Any], kind: Kind) -> list[dict[str, str]]:
+        """All that the caller may mean: ids may be read in several ways."""
+        ids: list[Mapping[str, str]] = []
+        if self.id:
+            ids += source.ids(kind, self.id)
+        if self.mbid:
+            ids += by_mbid(kind, self.mbid)
+        return [{**self.names(kind), **keys} for keys in ids or [{}]]
 
 
 def lookup(source: str, kind: Kind, given: Given, data: Path | None, *, json: bool) -> int:
-    """Returns the exit code: 0 where the source answered. Raises typer.BadParameter for what cannot be asked."""
+    """Asks one question after the other, in the source's own order, until one finds something: a call each.
+
+    Returns the exit code: 0 where the source answered. Raises typer.BadParameter for what cannot be asked.
+    """
+    calls = 0
     with opened(data) as fleet:
-        question, keys = choose(fleet.fleet, source, kind, given)
-        result = _ask(fleet.fleet, source, question, keys)
+        for question, keys in choose(fleet.fleet, source, kind, given):
+            result = _ask(fleet.fleet, source, question, keys)
+            calls += result.calls
+            answer = result.answers[0] if result.judgement.verdict is Verdict.ANSWER else None
+            if answer is None or answer.outcome is not Outcome.NOTHING_FOUND:
+                break
         allowed = partial(fleet.fleet.permits, source)
-    answer = result.answers[0] if result.judgement.verdict is Verdict.ANSWER else None
     outcome = answer.outcome if answer is not None else OUTCOME_OF[result.judgement.verdict]
     found = [each for each in answer.findings if allowed(each.field)] if answer is not None else []
     findings = [_finding(kind, each) for each in found]
-    shown: dict[str, Any] = {"source": source, "outcome": str(outcome), "findings": findings, "calls": result.calls}
+    shown: dict[str, Any] = {"source": source, "outcome": str(outcome), "findings": findings, "calls": calls}
     if said := _note(result, answer):
         shown["note"] = said
     shown["question"] = question.name
@@ -82,17 +89,25 @@ def lookup(source: str, kind: Kind, given: Given, data: Path | None, *, json: bo
     return 0 if outcome in ANSWERED else 1
 
 
-def choose(fleet: Fleet, source: str, kind: Kind, given: Given) -> tuple[Question, dict[str, str]]:
-    """The source's first question, in its own order, whose needs are met; and the keys."""
+def choose(fleet: Fleet, source: str, kind: Kind, given: Given) -> list[tuple[Question, dict[str, str]]]:
+    """The source's questions whose needs are met, with their keys, in its own order; at least one."""
     if source not in fleet.sources:
         raise typer.BadParameter(f"there is no source {source!r}; there are {', '.join(fleet.sources)}")
-    keys = given.keys(source, kind)
     declared = [question for question in fleet.sources[source].questions if question.kind is kind]
-    possible = [question for question in declared if all(need in keys for need in question.needs)]
+    readings = given.readings(fleet.sources[source], kind)
     askable = {question.name: question for question in fleet.questions[source]}
-    asked = next((askable[question.name] for question in possible if question.name in askable), None)
-    if asked is not None:
-        return asked, keys
+    possible, asked = [], []
+    for question in declared:
+        distinct: list[tuple[str, ...]] = []
+        for keys in readings:
+            needed = tuple(keys.get(need, "") for need in question.needs)
+            if all(needed) and needed not in distinct:
+                distinct.append(needed)
+                possible.append(question)
+                if question.name in askable:
+                    asked.append((askable[question.name], keys))
+    if asked:
+        return asked
     missing = sorted(
         {name for question in possible for name in question.requires} - fleet.wire.place(source).secrets.keys()
     )

@@ -12,7 +12,7 @@ and 3.6; acousticbrainz-server, webserver/views/api/v1/core.py and errors.py, at
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from enrichment.domain.music import camelot, read_key
@@ -78,6 +78,10 @@ class AcousticBrainz(Source[Api]):
             calls=3.0,  # 9 kB a recording for three weak numbers: asked after all others
         ),
     )
+
+    def ids(self, _kind: Kind, given: str) -> Sequence[Mapping[str, str]]:
+        """It is asked by MBIDs."""
+        return ({"musicbrainz_id": given},)
 
     def client(self, line: Line) -> Api:
         """The API on the wire."""

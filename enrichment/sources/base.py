@@ -147,6 +147,10 @@ class Source(ABC, Generic[C]):
         """
         self.options: Mapping[str, str] = options or {}
 
+    def ids(self, _kind: Kind, given: str) -> Sequence[Mapping[str, str]]:
+        """What an id in this upstream's addresses may be: the keys of each reading, the likeliest first."""
+        return ({f"{self.name}_id": given},)
+
     @abstractmethod
     def client(self, line: Line) -> C:
         """The client to ask with. Called once per process and line; must be safe to use from many threads."""

@@ -6,13 +6,13 @@ and numbers in new ones; old entries have the sizes `large` and `small` only. Fa
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from enrichment.domain.outcomes import Answer, Judgement, Verdict
 from enrichment.domain.questions import Budget, Chances, Freshness, Limit, Question, Terms
 from enrichment.domain.subjects import Kind
 from enrichment.sources.base import Ask, Line, Reply, Source, judge_http, retry_after
-from enrichment.sources.reading import Api, Json, Told, fields_of, is_mbid, many, one, text
+from enrichment.sources.reading import Api, Json, Told, by_mbid, fields_of, is_mbid, many, one, text
 
 _SURE = {"": 0.9}
 _OF_A_GROUP = 0.9
@@ -40,6 +40,10 @@ class CoverArtArchive(Source[Api]):
         Question(name="release", kind=Kind.ALBUM, needs=("musicbrainz_release_id",), gives=_GIVES),
         Question(name="release_group", kind=Kind.ALBUM, needs=("musicbrainz_release_group_id",), gives=_GIVES),
     )
+
+    def ids(self, kind: Kind, given: str) -> Sequence[Mapping[str, str]]:
+        """MBIDs."""
+        return by_mbid(kind, given)
 
     def client(self, line: Line) -> Api:
         """The API on the wire."""

@@ -182,6 +182,11 @@ class Discogs(Source[Client]):
         """More than twice as much with a token."""
         return Budget((Limit(55, 60, burst=2),), concurrency=4) if secrets.get(TOKEN) else self.budget
 
+    def ids(self, kind: Kind, given: str) -> Sequence[Mapping[str, str]]:
+        """Releases and masters are numbered apart; a master's number is written `m4242`."""
+        readings = (given, f"m{given}") if kind is Kind.ALBUM and given.isdecimal() else (given,)
+        return tuple({"discogs_id": reading} for reading in readings)
+
     def client(self, line: Line) -> Client:
         """The library on the wire."""
         return Client(line)

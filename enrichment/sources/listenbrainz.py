@@ -28,6 +28,7 @@ from enrichment.sources.reading import (
     Api,
     Json,
     Told,
+    by_mbid,
     fields_of,
     judge_window,
     many,
@@ -216,6 +217,10 @@ class ListenBrainz(Source[Client]):
             batch=500,
         ),
     )
+
+    def ids(self, kind: Kind, given: str) -> Sequence[Mapping[str, str]]:
+        """MBIDs."""
+        return by_mbid(kind, given)
 
     def client(self, line: Line) -> Client:
         """The API on the wire."""

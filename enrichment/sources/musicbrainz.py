@@ -53,6 +53,7 @@ from enrichment.sources.musicbrainz_entities import (
 from enrichment.sources.reading import (
     Json,
     Told,
+    by_mbid,
     date,
     fields_of,
     fits,
@@ -358,6 +359,10 @@ class MusicBrainz(Source[Client]):
             gives=_RELEASE_HIT,
         ),
     )
+
+    def ids(self, kind: Kind, given: str) -> Sequence[Mapping[str, str]]:
+        """MBIDs."""
+        return by_mbid(kind, given)
 
     def client(self, line: Line) -> Client:
         """The library on the wire."""

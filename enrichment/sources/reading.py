@@ -133,6 +133,13 @@ def isrc(value: Any) -> str | None:
     return plain if _ISRC.fullmatch(plain) else None
 
 
+def by_mbid(kind: Kind, mbid: str) -> tuple[dict[str, str], ...]:
+    """The keys that an MBID may be: an album's is that of its release or of its release group."""
+    if kind is not Kind.ALBUM:
+        return ({"musicbrainz_id": mbid},)
+    return ({"musicbrainz_release_id": mbid}, {"musicbrainz_release_group_id": mbid})
+
+
 def is_mbid(value: Any) -> bool:
     """Is this a MusicBrainz id? One that is not makes MusicBrainz and ListenBrainz refuse the whole call."""
     return _UUID.fullmatch(text(value)) is not None

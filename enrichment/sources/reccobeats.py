@@ -116,6 +116,10 @@ class ReccoBeats(Source[Api]):
         ),
     )
 
+    def ids(self, _kind: Kind, given: str) -> Sequence[Mapping[str, str]]:
+        """It is asked by Spotify's ids."""
+        return ({"spotify_id": given},)
+
     def client(self, line: Line) -> Api:
         """The API on the wire."""
         return Api(line)

@@ -157,6 +157,10 @@ class ResidentAdvisor(Source[Api]):
             else ()
         )
 
+    def ids(self, _kind: Kind, given: str) -> Sequence[Mapping[str, str]]:
+        """A number, or the last part of an artist's address."""
+        return ({"ra_artist_id": given},)
+
     def client(self, line: Line) -> Api:
         """The endpoint on the wire."""
         return Api(line, {"referer": f"{self.url}/", "origin": self.url})
