@@ -66,8 +66,12 @@ class Watch:
         return waiter.future.result() if waiter.future.done() else None
 
     def close(self) -> None:
-        """The service is about to end: nobody waits any longer."""
+        """The service is about to end: nobody waits any longer. May be called in a signal handler."""
         self._closed = True
+        if self._looking is not None:
+            self._looking.get_loop().call_soon_threadsafe(self._release)
+
+    def _release(self) -> None:
         for waiters in self._waiters.values():
             for waiter in waiters:
                 _resolve(waiter, None)

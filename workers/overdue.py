@@ -9,7 +9,7 @@ import structlog
 from sqlalchemy.exc import SQLAlchemyError
 
 from enrichment.reservoir import requests as taken_in
-from enrichment.reservoir.retrying import in_transaction
+from enrichment.reservoir.retrying import in_transaction, passes
 from enrichment.services import intake
 from enrichment.services.intake import Order
 from workers import deliveries, journal, process
@@ -18,7 +18,7 @@ from workers.unreadable import keep, refuse
 
 AFTER_SECONDS = 5.0
 """A submit takes milliseconds. One too many is harmless: requests are taken in once."""
-MOST, SECONDS = 500, 2.0
+MOST, SECONDS = 500, 1.0
 """Of one round: the steward has other things to do."""
 LOCK, LOCK_SECONDS = "journal:steward", 10
 FORGET_EVERY = 3600.0
@@ -92,9 +92,9 @@ def _end(id_: str, message: bytes | None) -> bool:
 def _submit(order: Order) -> None:
     try:
         refused = intake.take(process.fleet(), order).refused
-    except (SQLAlchemyError, redis.RedisError):
-        raise
     except Exception as error:
+        if isinstance(error, redis.RedisError) or (isinstance(error, SQLAlchemyError) and passes(error)):
+            raise
         # Nobody has foreseen it; it must not keep the others waiting.
         log.exception("entry of the journal cannot be submitted", task=order.task)
         refused = (intake.Refusal(order, f"{type(error).__name__}: {error}"),)

@@ -8,8 +8,9 @@ import redis
 import structlog
 from celery import Task, signals
 from celery.exceptions import Reject
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
+from enrichment.reservoir.retrying import passes
 from enrichment.services import fetch as fetching
 from enrichment.services import intake
 from enrichment.services.intake import Order
@@ -31,8 +32,10 @@ class Submission(Task):
         order = Order(self.name, args, given, intake.id_of(self.request.id))
         try:
             taken = intake.take(process.fleet(), order)
-        except DBAPIError as error:
-            log.warning("the database is away", error=str(error.orig)[:200])
+        except SQLAlchemyError as error:
+            if not passes(error):
+                raise
+            log.warning("the database is away", error=str(error)[:200])
             if self.request.delivery_info and self.request.delivery_info.get("redelivered"):
                 deliveries.ended(self.request.id)
             raise Reject(reason="the database is away", requeue=True) from error

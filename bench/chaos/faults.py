@@ -100,12 +100,23 @@ def thaw(rig: Rig, _load: Load, row: Row) -> None:
             continue
         worker, ids = held
         with rig.blow() as blow:
-            rig.change("UPDATE lookups SET lease_until = now() WHERE id = ANY(:ids) AND state = 'claimed'", ids=ids)
+            _run_out(rig, ids)
             zombies += _wait(rig, lambda ids=ids: _taken_over(rig, ids), 10)  # type: ignore[misc]  # bound at once
             worker.thaw()
             blow.thawed = time.time()
         rig.sleep(1)
     row.more["zombies"] = zombies
+
+
+def _run_out(rig: Rig, ids: list[int]) -> None:
+    """The leases of a frozen worker's claims, slots and tickets run out now."""
+    ((name,),) = rig.rows("SELECT DISTINCT claimed_by FROM lookups WHERE id = ANY(:ids)", ids=ids)
+    with redis.Redis.from_url(rig.shop.servers.redis.url) as client:
+        for key in (*client.scan_iter("limiter:*:slots"), *client.scan_iter("limiter:*:tickets")):
+            for held in client.zrange(key, 0, -1):
+                if held.startswith(f"{name}:".encode()):
+                    client.zrem(key, held)
+    rig.change("UPDATE lookups SET lease_until = now() WHERE id = ANY(:ids) AND state = 'claimed'", ids=ids)
 
 
 def _freeze_with_claims(rig: Rig) -> tuple[Worker, list[int]] | None:

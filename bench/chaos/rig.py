@@ -308,7 +308,8 @@ class Rig:
                 channel = connection.default_channel
                 return sum(int(channel.queue_declare(name, passive=True).message_count) for name in LANES)
         with redis.Redis.from_url(self.shop.servers.broker.url) as client:
-            return sum(client.llen(name) for name in LANES) + int(client.zcard("journal:since"))
+            waiting = [client.llen(name) for name in LANES]
+            return int(sum(waiting) + client.zcard("journal:since"))
 
     def drain(self) -> float | None:
         """Waits until nothing is open. Returns after how many seconds, None where it does not happen in time."""

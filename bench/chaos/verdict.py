@@ -187,6 +187,8 @@ def _limits(rig: Rig, row: Row, log: Sequence[Mapping[str, Any]]) -> None:
             row.late += 1
         else:
             row.limits += 1
+            after = line["t"] - max((blow.ended for blow in rig.blows if blow.ended <= line["t"]), default=line["t"])
+            row.more.setdefault("broken", []).append((line["source"], line["verdict"], round(after, 2)))
 
 
 def _in_our_pause(rig: Rig, line: Mapping[str, Any]) -> bool:

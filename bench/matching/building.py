@@ -380,7 +380,7 @@ def _wrong_isrc(query: Row, _: Track, others: Sequence[Track], draw: random.Rand
 
 def _wrong_duration(query: Row, track: Track, _: Sequence[Track], draw: random.Random) -> None:
     query["duration_ms"] = max(
-        1_000, query.get("duration_ms", track["duration_ms"]) + draw.choice([-1, 1]) * draw.randrange(4_000, 40_000)
+        1_000, (query.get("duration_ms") or track["duration_ms"]) + draw.choice([-1, 1]) * draw.randrange(4_000, 40_000)
     )
 
 

@@ -15,7 +15,7 @@ from enrichment.domain.matching import choose, match, side_of
 
 Row = dict[str, Any]
 Figures = dict[str, float]
-OURS = "linernotes"
+OURS, ALL = "linernotes", "all"
 CODES = ("USZZ99900001", "GBYYY9900002")
 """Two ISRCs that nobody has, shown to see what a code alone does."""
 
@@ -100,35 +100,41 @@ Scores = dict[str, dict[str, dict[str, Figures]]]
 
 
 def score(rows: Iterable[Row]) -> Scores:
-    """{set: {"seen" | "held_back": {matcher: figures}}}."""
+    """{set: {"seen" | "held_back" | "all": {matcher: figures}}}."""
     pairs: dict[tuple[str, str, str], Pairs] = defaultdict(Pairs)
     choices: dict[tuple[str, str, str], Choices] = defaultdict(Choices)
     for row in rows:
-        part = "held_back" if held_back(str(row.get("id"))) else "seen"
+        parts = (ALL, "held_back" if held_back(str(row.get("id"))) else "seen")
         if "candidates" in row:
             for name, choosing in _CHOICES.items():
                 chosen = choosing(row["query"], row["candidates"])
-                choices[row["set"], part, name].add(chosen, row["right"])
+                for part in parts:
+                    choices[row["set"], part, name].add(chosen, row["right"])
             continue
         for name, matching in _PAIRS.items():
-            pairs[row["set"], part, name].add(matching(row["a"], row["b"]), same=row["same"])
-        _with_codes(pairs[row["set"], part, OURS], row)
+            said = matching(row["a"], row["b"])
+            for part in parts:
+                pairs[row["set"], part, name].add(said, same=row["same"])
+        _with_codes([pairs[row["set"], part, OURS] for part in parts], row)
     scores: Scores = defaultdict(lambda: defaultdict(dict))
-    for (named, part, name), count in (*pairs.items(), *choices.items()):
-        scores[named][part][name] = count.figures()
+    for (named, part, name), pair_count in pairs.items():
+        scores[named][part][name] = pair_count.figures()
+    for (named, part, name), choice_count in choices.items():
+        scores[named][part][name] = choice_count.figures()
     return scores
 
 
-def _with_codes(count: Pairs, row: Row) -> None:
+def _with_codes(counts: Iterable[Pairs], row: Row) -> None:
     """What do codes alone change?"""
-    if row["a"].get("isrc") or row["b"].get("isrc"):
+    a, b = row["a"], row["b"]
+    if a.get("isrc") or b.get("isrc"):
         return
-    hidden = verdict(row["a"], row["b"]) == "same"
-    if hidden:
-        unequal = (dict(side, isrc=code) for side, code in zip((row["a"], row["b"]), CODES, strict=True))
-        count.turned += verdict(*unequal) != "same"
-    elif not row["same"]:
-        count.made += verdict(dict(row["a"], isrc=CODES[0]), dict(row["b"], isrc=CODES[0])) == "same"
+    hidden = verdict(a, b) == "same"
+    turned = hidden and verdict({**a, "isrc": CODES[0]}, {**b, "isrc": CODES[1]}) != "same"
+    made = not hidden and not row["same"] and verdict({**a, "isrc": CODES[0]}, {**b, "isrc": CODES[0]}) == "same"
+    for count in counts:
+        count.turned += turned
+        count.made += made
 
 
 def speed(rows: Iterable[Row]) -> float:

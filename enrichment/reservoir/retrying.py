@@ -8,7 +8,8 @@ from typing import TypeVar
 
 import structlog
 from sqlalchemy import Connection, Engine
-from sqlalchemy.exc import DBAPIError, OperationalError
+from sqlalchemy.exc import DBAPIError, OperationalError, SQLAlchemyError
+from sqlalchemy.exc import TimeoutError as NoConnectionLeft
 
 T = TypeVar("T")
 
@@ -39,14 +40,17 @@ def in_transaction(
             with engine.begin() as connection:
                 return work(connection)
         except DBAPIError as error:
-            if not _passes(error) or monotonic() + delay > until:
+            if not passes(error) or monotonic() + delay > until:
                 raise
             log.warning("transaction is begun anew", error=str(error.orig)[:200])
         sleep(delay)
         delay = min(2.0, delay * 2)
 
 
-def _passes(error: DBAPIError) -> bool:
+def passes(error: SQLAlchemyError) -> bool:
+    """Is it the database, or what we may have of it, that is not there now? Else doing it again would not help."""
+    if not isinstance(error, DBAPIError):
+        return isinstance(error, NoConnectionLeft)
     state = getattr(error.orig, "sqlstate", None)
     return (
         error.connection_invalidated

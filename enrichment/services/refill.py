@@ -9,6 +9,7 @@ from collections.abc import Iterable
 import redis
 import structlog
 from kombu.exceptions import OperationalError as BrokerError
+from sqlalchemy.exc import DBAPIError
 
 from enrichment.reservoir import lookups
 from enrichment.services import probing
@@ -25,11 +26,11 @@ log = structlog.get_logger()
 
 
 def refill_all(fleet: Fleet, sources: Iterable[str], *, critical: bool = False) -> None:
-    """Send fetch messages for each of these sources; a broker or limiter that is away only delays them."""
+    """Send fetch messages for each of these sources; a broker, limiter or database that is away only delays them."""
     for source in sorted(set(sources)):
         try:
             refill(fleet, source, critical=critical)
-        except (redis.RedisError, BrokerError, OSError) as error:
+        except (redis.RedisError, BrokerError, DBAPIError, OSError) as error:
             log.warning("refill must wait", source=source, error=f"{type(error).__name__}: {error}"[:200])
 
 

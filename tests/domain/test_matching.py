@@ -352,8 +352,8 @@ def test_variants_of_one_isrc_are_the_same() -> None:
         for a, b in combinations(group["variants"], 2):
             hidden[match(_side(a), _side(b)).verdict] += 1
             shown[match(_side(a, group["isrc"]), _side(b, group["isrc"])).verdict] += 1
-    assert _share(hidden) >= 0.916, hidden  # reached: 0.936
-    assert _share(shown) >= 0.957, shown  # reached: 0.977
+    assert _share(hidden) >= 0.965, hidden  # reached: 0.972
+    assert _share(shown) >= 0.970, shown  # reached: 0.980
     assert shown["different"] == 0
 
 
@@ -369,7 +369,7 @@ def test_siblings_of_another_version_or_length_are_not_the_same() -> None:
             elif kinds[0] != kinds[1]:
                 versions[verdict] += 1
     assert _share(lengths) == 0.0, lengths
-    assert _share(versions) <= 0.03, versions  # reached: 0 of 105
+    assert _share(versions) <= 0.03, versions  # reached: 3 of 105
 
 
 def test_a_differing_isrc_alone_turns_no_match() -> None:

@@ -13,6 +13,7 @@ import pytest
 from sqlalchemy import text
 
 from enrichment.services import standing
+from enrichment.services.tokens import Scope
 from tests.service.conftest import Api
 from tests.support import eventually
 
@@ -128,8 +129,8 @@ def test_progress_as_server_sent_events(api: Api) -> None:
 def test_streams_hold_no_connection(api: Api) -> None:
     """Nor a thread: the service has eight connections."""
     api.submitted()
-    headers = {"Accept": "text/event-stream"}
-    with httpx.Client(base_url=api.url, headers=dict(api.http.headers) | headers, limits=httpx.Limits()) as http:
+    headers = api.token(Scope.READ) | {"Accept": "text/event-stream"}
+    with httpx.Client(base_url=api.url, headers=headers, limits=httpx.Limits()) as http:
         streams = [http.stream("GET", "/tracks/4711/enrichment_status") for _ in range(200)]
         opened = [stream.__enter__() for stream in streams]
         told = [events(each.iter_lines()) for each in opened]

@@ -10,7 +10,7 @@ from enrichment.domain.matching.names import CLOSE, DOUBTFUL, SHORT, Name, forei
 from enrichment.domain.text import clean
 
 _CREDIT = re.compile(
-    r"\s*[(\[]?(?:(?P<role>\b(?:feat(?:uring)?|ft|f/|with|w/|vs|versus|pres(?:ents)?|aka)(?:\.|\b|(?<=/)))|[,;/]"
+    r"\s*[(\[]?(?:(?P<role>\b(?:feat(?:uring)?|ft|f/|with|w/|vs|versus|pres(?:ents)?|aka|a\.k\.a)(?:\.|\b|(?<=/)))|[,;/]"
     r"|\s(?:&|\+|and|x|×|et|y|und|con|meets|b2b|·|•)\s)\s*",
     re.IGNORECASE,
 )

@@ -84,6 +84,8 @@ def name(text: str) -> Name:
 
 
 def _heard(text: str) -> tuple[str, ...]:
+    if " + " in text:
+        text = text.replace(" + ", " & ")
     if "'" in text:
         text = _CLIPPED.sub("g", fold(text))
     heard = words(text)

@@ -21,7 +21,7 @@ class Performer:
     """What is known of a performer; what is not stays empty.
 
     links: what names it elsewhere, as "source:id". titles: of its tracks and albums. companions: whom it is listed
-    with, on line-ups, tracklists and credits. country: as ISO 3166-1 alpha-2. fans: its audience, in the source's own unit.
+    with, on line-ups, tracklists and credits. country: as ISO 3166-1 alpha-2. fans: its audience, in any one unit.
     """
 
     name: str

@@ -17,7 +17,7 @@ _KINDS: dict[str, str] = {
     "tribute": r"tribute|cover|made famous|style of|originally (?:performed|recorded) by",
     "remaster": r"re ?master\w*|digital(?:ly)? master\w*",
     "rerecorded": r"re ?record\w*|remake",
-    "acapella": r"a ?cap+el+as?",
+    "acapella": r"a ?c+ap+el+as?",
     "instrumental": r"instrumental|inst",
     "live": r"live|unplugged|en vivo|ao vivo|en direct|sessions?",
     "acoustic": r"acoustic|akustik|acoustique|acustic[oa]",
@@ -56,12 +56,13 @@ _MANNER = re.compile(
 """Words that, beside a remixer's name, tell two mixes by the same hand apart."""
 _YEAR = re.compile(r"(?:19|20)\d\d")
 _CLAUSES = re.compile(r"\s/\s|;|,(?=\s(?:(?:19|20)\d\d )?re-?master)", re.IGNORECASE)
+_POSSESSIVE = re.compile(r"'s?(?=\s)")
 _OWN = re.compile(r"'s? version\b", re.IGNORECASE)
 
 
 _SPELLING = (
     *("remix", "original", "extended", "acoustic", "instrumental", "remaster", "remastered", "version", "bootleg"),
-    *("rework", "reprise", "rerecorded", "acapella", "karaoke", "unplugged"),
+    *("rework", "reprise", "acapella", "karaoke", "unplugged"),
 )
 _BRACKETED = re.compile(r"[(\[{][^()\[\]{}]*[)\]}]|\s-\s[^()\[\]{}]*$")
 _LONG_WORD = re.compile(r"[^\W\d_]{5,}")
@@ -105,7 +106,8 @@ def read_version(text: str) -> Version:
     """
     if not text:
         return PLAIN
-    clauses = [_clause(" ".join(words(clause))) for clause in _CLAUSES.split(_OWN.sub(" rerecorded", text))]
+    text = _POSSESSIVE.sub("", _OWN.sub(" rerecorded", text)) if "'" in text else text
+    clauses = [_clause(" ".join(words(clause))) for clause in _CLAUSES.split(text)]
     kinds = frozenset[str]().union(*(clause.kinds for clause in clauses))
     details = frozenset[str]().union(*(clause.details for clause in clauses))
     if "remaster" in kinds:

@@ -157,7 +157,7 @@ def _titles(a: Side, b: Side) -> Iterator[Evidence]:
         return
     left, right = title(cleaned_a), title(cleaned_b)
     if spelled_alike(left, right):
-        yield _piece(weights.TITLE, "same title")
+        yield _piece(weights.TITLE_VAGUE if left.base.joined in _VAGUE else weights.TITLE, "same title")
         return
     if slip := slipped(left, right):
         yield _base(slip)
@@ -176,6 +176,9 @@ def _titles(a: Side, b: Side) -> Iterator[Evidence]:
     yield _base(base)
     if base >= FLOOR:
         yield from _versions(left, right, off)
+
+
+_VAGUE = frozenset(("untitled", "intro", "outro", "interlude", "skit", "unknown", "track", "notitle", "bonustrack"))
 
 
 def _without_composer(text: str, *artists: str) -> str:
@@ -208,10 +211,10 @@ def _versions(a: Title, b: Title, off: int | None) -> Iterator[Evidence]:
 
 
 def _open(a: Version, b: Version, off: int | None) -> Weight:
+    known = weights.VETO_MS if off is None else off
     if a.kinds == b.kinds:
-        return weights.VERSION_UNNAMED if off is not None and off <= weights.GOOD_MS else weights.VERSION_VAGUE
-    equal = off is not None and off <= weights.EQUAL_MS and renamed(a, b)
-    return weights.VERSION_RENAMED if equal else weights.VERSION_OPEN
+        return weights.VERSION_UNNAMED if known <= weights.GOOD_MS else weights.VERSION_VAGUE
+    return weights.VERSION_RENAMED if known <= weights.EQUAL_MS and renamed(a, b) else weights.VERSION_OPEN
 
 
 # --- the rest ------------------------------------------------------------------------------------------------------

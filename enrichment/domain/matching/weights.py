@@ -57,6 +57,7 @@ ARTIST_FOREIGN = Weight("letters of two scripts cannot be compared", points=-5.0
 ARTIST_UNTOLD = Weight("a title alone is borne by many songs", points=5.0, most=TELL, most_isrc=1.0)
 
 TITLE = Weight("the song's name; together with the artist's it decides", points=7.0, slope=26.0)
+TITLE_VAGUE = Weight("a performer has many untitled tracks and intros", points=2.0)
 TITLE_LOOSE = Weight("a word more or less is another song", points=7.0, slope=26.0, most=TELL, most_exact=0.95)
 TITLE_OTHER = Weight("Californication is not Dani California", most=NO, most_isrc=TELL)
 TITLE_FOREIGN = Weight("letters of two scripts cannot be compared", points=-0.4, most=TELL)
