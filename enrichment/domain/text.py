@@ -95,7 +95,7 @@ def name_key(text: str) -> str:
     folded = clean(text).casefold()
     if folded.endswith(", the"):
         folded = "the " + folded[:-5]
-    key = " ".join(folded.translate(_NAME_MARKS).replace(". ", " ").replace("&", " and ").split())
+    key = " ".join(folded.translate(_NAME_MARKS).replace("&", " and ").replace(". ", " ").split())
     return key or folded
 
 
