@@ -51,6 +51,7 @@ OF_ALL: Responses = {
     503: {"model": Problem, "description": "The database or Redis is away; try again"},
 }
 """Responses that every route may give."""
+CONFLICT: Responses = {409: {"model": Problem, "description": "The key was used for another request"}}
 NOT_FOUND: Responses = {404: {"model": Problem, "description": "Nobody knows this id"}}
 
 

@@ -5,18 +5,28 @@ from __future__ import annotations
 from typing import Annotated, Any, Literal
 
 from fastapi import Header, Path, Query
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
 
 from enrichment.services.batches import LARGEST
 from enrichment.services.requests import Id, TrackRequest
 
-SubjectId = Annotated[Id, Path(description="The producer's own id, or ours.")]
+_SOMETHING = r"^[^\x00]*[^\x00\s][^\x00]*$"
+Text = Annotated[Id, Field(json_schema_extra={"pattern": _SOMETHING})]
+SubjectId = Annotated[Text, Path(description="The producer's own id, or ours.")]
 Wait = Annotated[float, Query(ge=0, le=120, allow_inf_nan=False, description="Seconds to wait for the result.")]
 Priority = Annotated[int, Query(ge=1, le=10, description="10 is critical, 4-9 default, 1-3 low_priority.")]
 Force = Annotated[bool, Query(description="Ask again, however fresh what is known may be.")]
 IdempotencyKey = Annotated[
-    Id | None, Header(alias="Idempotency-Key", description="The same key with the same body is one request.")
+    Text | None, Header(alias="Idempotency-Key", description="The same key with the same body is one request.")
 ]
+
+
+def _whole(value: Any) -> Any:
+    """6.0 is an integer in JSON; "6" and true are none."""
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
+WHOLE = BeforeValidator(_whole)
 
 
 def _numbers_too(schema: dict[str, Any]) -> None:
@@ -24,7 +34,8 @@ def _numbers_too(schema: dict[str, Any]) -> None:
     for name, field in schema["properties"].items():
         types = field.get("anyOf", [])
         if any(each.get("type") == "string" for each in types):
-            schema["properties"][name] = {**field, "anyOf": [*types, {"type": "number"}]}
+            texts = [{**each, "pattern": _SOMETHING} if each["type"] == "string" else each for each in types]
+            schema["properties"][name] = {**field, "anyOf": [*texts, {"type": "number"}]}
 
 
 class Track(TrackRequest):
@@ -32,11 +43,11 @@ class Track(TrackRequest):
 
     model_config = ConfigDict(json_schema_extra=_numbers_too)
 
-    priority: Annotated[int, Field(strict=True, ge=1, le=10)] | None = Field(
+    priority: Annotated[int, Field(strict=True, ge=1, le=10), WHOLE] | None = Field(
         default=None, description="10 if the request waits, else 5"
     )  # type: ignore[assignment]  # the request's own has a default
     force_refresh: bool = Field(default=False, strict=True)
-    duration_ms: int | None = Field(default=None, gt=0, lt=86_400_000, strict=True)
+    duration_ms: Annotated[int, Field(strict=True, gt=0, lt=86_400_000), WHOLE] | None = None
 
     def request(self, usual_priority: int) -> TrackRequest:
         """As the services take it."""
@@ -46,9 +57,15 @@ class Track(TrackRequest):
 
 Items = Annotated[
     list[Any],
-    Field(
-        description="Tracks with the fields of POST /enrich. Bad ones are told each, the others go on.",
-        json_schema_extra={"maxItems": LARGEST},
+    Field(description=f"Up to {LARGEST:,} tracks as in POST /enrich. Bad ones are told each, the others go on."),
+]
+_MOMENT = r"20\d\d-(0[1-9]|1[0-2])-(0[1-9]|1\d|2[0-8])T([01]\d|2[0-3]):[0-5]\d:[0-5]\d(\.\d{1,6})?Z"
+_ID = r"[0-9a-f]{8}-([0-9a-f]{4}-){3}[0-9a-f]{12}"
+Since = Annotated[
+    str,
+    Query(max_length=100, description="A moment in ISO 8601, or `next` of the answer before."),
+    WithJsonSchema(
+        {"anyOf": [{"type": "string", "format": "date-time"}, {"type": "string", "pattern": f"^{_MOMENT},{_ID}$"}]}
     ),
 ]
 

@@ -21,7 +21,7 @@ from bench.chaos.load import Load
 from bench.chaos.rig import Plan, Shop, rigged
 from bench.chaos.verdict import Row, Sampler, judged
 from bench.report import Check, Grid, Report, at_least, note
-from enrichment.embedded import temporary_servers
+from enrichment.embedded import Servers, temporary_servers
 from simulator.server import running
 
 COLUMNS = {
@@ -82,10 +82,20 @@ def checks_of(row: Row) -> list[Check]:
 @contextmanager
 def shop(speed: float) -> Iterator[Shop]:
     """Servers and a simulator, of which nothing remains."""
-    with tempfile.TemporaryDirectory(prefix="chaos-") as folder:
-        log = Path(folder) / "witness.jsonl"
-        with temporary_servers() as servers, running(speed=speed, log=log) as upstream:
-            yield Shop(servers, upstream, log)
+    with (
+        temporary_servers() as servers,
+        tempfile.TemporaryDirectory(prefix="chaos-") as folder,
+        shop_on(servers, Path(folder), speed) as made,
+    ):
+        yield made
+
+
+@contextmanager
+def shop_on(servers: Servers, folder: Path, speed: float) -> Iterator[Shop]:
+    """These servers and a simulator, its log in this folder."""
+    log = folder / "witness.jsonl"
+    with running(speed=speed, log=log) as upstream:
+        yield Shop(servers, upstream, log)
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -106,7 +116,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> Report:
     """Does the faults asked for, and the controls."""
-    plan = Plan(**{name: getattr(options, name) for name in Plan.__slots__})
+    plan = Plan(**{name: value for name, value in vars(options).items() if name in Plan.__slots__})
     faults: Sequence[str] = options.fault or ([] if options.control else list(FAULTS))
     rows: list[Row] = []
     checks: list[Check] = []

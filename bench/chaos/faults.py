@@ -101,7 +101,7 @@ def thaw(rig: Rig, _load: Load, row: Row) -> None:
         worker, ids = held
         with rig.blow() as blow:
             _run_out(rig, ids)
-            zombies += _wait(rig, lambda ids=ids: _taken_over(rig, ids), 10)  # type: ignore[misc]  # bound at once
+            zombies += _wait(rig, lambda ids=ids: _taken_over(rig, ids), 25)  # type: ignore[misc]  # bound at once
             worker.thaw()
             blow.thawed = time.time()
         rig.sleep(1)
@@ -109,13 +109,15 @@ def thaw(rig: Rig, _load: Load, row: Row) -> None:
 
 
 def _run_out(rig: Rig, ids: list[int]) -> None:
-    """The leases of a frozen worker's claims, slots and tickets run out now."""
+    """The leases of all that a frozen worker holds run out now: claims, slots, tickets, the steward's lock."""
     ((name,),) = rig.rows("SELECT DISTINCT claimed_by FROM lookups WHERE id = ANY(:ids)", ids=ids)
     with redis.Redis.from_url(rig.shop.servers.redis.url) as client:
         for key in (*client.scan_iter("limiter:*:slots"), *client.scan_iter("limiter:*:tickets")):
             for held in client.zrange(key, 0, -1):
                 if held.startswith(f"{name}:".encode()):
                     client.zrem(key, held)
+        if client.get("steward") == str(name).encode():
+            client.delete("steward")
     rig.change("UPDATE lookups SET lease_until = now() WHERE id = ANY(:ids) AND state = 'claimed'", ids=ids)
 
 
@@ -202,8 +204,9 @@ def _down(rig: Rig, server: Server, seconds: float, end: Callable[[], None]) -> 
 
 @_fault("redis-stop", "limiter and broker in turn: stopped for 3 s", 10)
 def redis_stop(rig: Rig, _load: Load, _row: Row) -> None:
-    for number in rig.every(8, least=2):
+    for number in rig.every(8):
         server = rig.redises[number % len(rig.redises)]
+        rig.busy_worker()  # while a message is taken and not acknowledged
         with rig.blow():
             _down(rig, server, 3, server.stop)
 
@@ -297,10 +300,16 @@ def postgres_silent(rig: Rig, _load: Load, _row: Row) -> None:
 def lock(rig: Rig, load: Load, _row: Row) -> None:
     _line_up(rig, load, LINE)
     for _ in rig.every(7):
+        began = time.time()
+        _wait(rig, lambda began=began: _calls_since(rig, "musicbrainz", began) > 3, 10)  # type: ignore[misc]  # bound at once
         with rig.blow(), rig.engine.begin() as connection:
             connection.exec_driver_sql("LOCK TABLE lookups IN ACCESS EXCLUSIVE MODE")
             rig.sleep(4)
     _send_home(rig)
+
+
+def _calls_since(rig: Rig, source: str, moment: float) -> int:
+    return sum(1 for line in rig.witnessed() if line["source"] == source and line["t"] > moment)
 
 
 LINE = 200

@@ -12,7 +12,7 @@ import time
 import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -62,7 +62,7 @@ SELECT (SELECT count(*) FROM lookups WHERE state IN ('gathering', 'waiting', 'cl
 class Plan:
     """How a run is made. seconds: of load. rate: requests a second. backlog: requests at the start. drain: seconds.
 
-    broker: the URL of another broker than the embedded one.
+    broker: the URL of another broker than the embedded one. environ: further variables of the fleet.
     """
 
     seconds: float = 30.0
@@ -74,6 +74,7 @@ class Plan:
     backlog: int = 40
     drain: float = 150.0
     broker: str = ""
+    environ: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,6 +171,7 @@ class Rig:
             "LINERNOTES_BROKER_URL": plan.broker or addresses.broker_url,
             "LINERNOTES_THREADS": str(plan.threads),
             **BUDGETS,
+            **plan.environ,
         }
 
     # --- its life -------------------------------------------------------------------------------------------------
@@ -242,9 +244,9 @@ class Rig:
 
     @property
     def redises(self) -> list[RedisServer]:
-        """Limiter and cache, and the broker where it is ours."""
+        """The broker, where it is ours, and limiter and cache."""
         servers = self.shop.servers
-        return [servers.redis] if self.plan.broker else [servers.redis, servers.broker]
+        return [servers.redis] if self.plan.broker else [servers.broker, servers.redis]
 
     def busy_worker(self, patience: float = 3.0) -> tuple[Worker, uuid.UUID]:
         """A worker that holds claims just now, with its name in the fleet; any, where none holds one in time."""

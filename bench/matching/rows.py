@@ -6,7 +6,7 @@ groups   {"isrc", "variants": [track]}: each two are the same recording
 siblings {"recordings": [track]}: two of them are another recording where a title names another version or they are
          more than 15 s apart; nothing is known of the others
 tracks   a catalogue, of which `building` makes pairs and choices
-lines    {"kind", "input", "expected"}: matter of `bench.matching.parsing`
+lines    {"kind", "input", "expected"}: matter of `bench.matching.parsing`; those of DJs are pairs with their tags too
 
 A side is what `linernotes match` takes. A track has `title`, `artists`, `album`, `duration_ms` and may have `isrc`,
 those of a catalogue `spotify_id`.
@@ -23,6 +23,7 @@ from pathlib import Path
 from typing import Any
 
 from bench.matching.building import build
+from enrichment.domain.parsing import read_line
 from enrichment.domain.text import clean, fold
 
 Row = dict[str, Any]
@@ -59,8 +60,20 @@ def _labelled(row: Row) -> Iterator[Row]:
         yield from _of_group(row)
     elif "recordings" in row:
         yield from _of_siblings(row)
+    elif row.get("kind") in ("dj_filename", "dj_tracklist_line"):
+        yield from _of_line(row)
     elif "candidates" in row or "same" in row:
         yield {"set": "choices" if "candidates" in row else "pairs", **row}
+
+
+def _of_line(row: Row) -> Iterator[Row]:
+    """A line and what its file's own tags, or its site, say. Lines that nobody can look up are left out."""
+    told = row["expected"]
+    version = f" ({told['mix']})" if told.get("mix") else ""
+    side = {"artist": told.get("artist"), "title": f"{told.get('title') or ''}{version}"}
+    if side["artist"] and told.get("title") and not read_line(row["input"]).unknown:
+        name = "file names and their tags" if row["kind"] == "dj_filename" else "tracklist lines and their tags"
+        yield {"id": row["input"], "set": name, "a": {"line": row["input"]}, "b": side, "same": True}
 
 
 def _of_group(group: Row) -> Iterator[Row]:

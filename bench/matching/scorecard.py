@@ -53,7 +53,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> Report:
-    """Figures: {"sets": {set: {"seen" | "held_back" | "all": {matcher: figures}}}, "parsing", "decisions_per_second"}."""
+    """Figures: {"sets": {set: {part: {matcher: figures}}}, "parsing": {kind: …}, "decisions_per_second"}."""
     rows = list(labelled(_rows(options.files), most=options.tracks))
     decisions = speed(rows[:: max(1, len(rows) // TIMED)]) if rows else None  # first: what has been seen is remembered
     scores = score(rows)

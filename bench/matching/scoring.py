@@ -69,7 +69,7 @@ class Choices:
     def figures(self) -> Figures:
         """Shares of all rows; the rest is unsure."""
         right, wrong = _share(self.right, self.rows), _share(self.wrong, self.rows)
-        return {"rows": self.rows, "right": right, "wrong": wrong, "unsure": round(1 - right - wrong, 4)}
+        return {"rows": self.rows, "right": right, "wrong": wrong, "unsure": round(max(0.0, 1 - right - wrong), 4)}
 
 
 def _share(some: int, of: int) -> float:

@@ -107,7 +107,9 @@ def _parents_of(connection: Connection, refs: set[Ref]) -> set[Ref]:
 
 
 _READ = {
-    kind: f"SELECT {', '.join(table.__table__.columns.keys())} FROM {table.__tablename__} WHERE id = ANY(:ids) ORDER BY id"
+    kind: "SELECT {columns} FROM {table} WHERE id = ANY(:ids) ORDER BY id".format(  # noqa: S608 - names of our own
+        columns=", ".join(table.__table__.columns.keys()), table=table.__tablename__
+    )
     for kind, table in TABLES.items()
 }
 # NO KEY UPDATE: creating a track takes a share of its performer's and album's key before its locks.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import uuid
+from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Any
 
@@ -59,11 +60,14 @@ def _plain(moment: datetime) -> str:
 
 
 def _cursor(since: str) -> tuple[datetime, uuid.UUID]:
-    said, comma, after = since.partition(",")
+    said, comma, after = since.upper().partition(",")
     try:
         # A plus sign that nobody has escaped arrives as a space.
         moment = datetime.fromisoformat(said.replace(" ", "+") if "T" in said else said)
         moment = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
-        return moment.astimezone(UTC), uuid.UUID(after) if comma else _LAST
-    except (ValueError, OverflowError) as error:
+        # In UTC the first day of the calendar may lie before it; nothing has changed since either way.
+        with suppress(OverflowError):
+            moment = moment.astimezone(UTC)
+        return moment, uuid.UUID(after) if comma else _LAST
+    except ValueError as error:
         raise BadRequest(f"since: {since[:60]!r} is neither a moment in ISO 8601 nor `next` of an answer") from error

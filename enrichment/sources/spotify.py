@@ -201,7 +201,7 @@ class Spotify(Source[Client]):
 
     name = "spotify"
     url = "https://api.spotify.com"
-    budget = Budget((Limit(1, 1, burst=2),), concurrency=2, per_day=800)
+    budget = Budget((Limit(1, 1, burst=2),), concurrency=4, per_day=800)
     secrets = _SECRETS
     sites = (Site("accounts", "https://accounts.spotify.com"),)
     probes = ("mode",)

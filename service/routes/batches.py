@@ -15,7 +15,7 @@ from enrichment.services.audit import audited
 from enrichment.services.batches import LARGEST, Taken
 from service.access import Operator, Reader, Submitter
 from service.context import Service, of
-from service.errors import NOT_FOUND, Responses
+from service.errors import CONFLICT, NOT_FOUND, Responses
 from service.routes.requests import request_id
 from service.shapes import BatchProgress, BatchTaken, IdempotencyKey, Items
 
@@ -26,6 +26,7 @@ Wait = Annotated[float, Query(ge=0, le=300, allow_inf_nan=False, description="Se
 TAKEN: Responses = {
     200: {"model": BatchTaken, "description": "All have ended; `results` has what has come of them"},
     202: {"model": BatchTaken, "description": "Accepted, item by item"},
+    **CONFLICT,
 }
 
 

@@ -11,12 +11,13 @@ from enrichment.reservoir.dead_letters import Filter
 from enrichment.services import audit, dead_letters, report, standing
 from enrichment.services.audit import audited
 from enrichment.services.fleet import Fleet
-from enrichment.services.requests import Id
 from service.access import Admin, Operator, Reader
 from service.context import of
 from service.errors import NOT_FOUND
+from service.shapes import WHOLE, Text
 
-LARGEST_ID = 2**63 - 1
+LARGEST_ID = 2**53
+"""Beyond it JSON of some languages is no longer exact."""
 
 router = APIRouter(tags=["operating"], responses=NOT_FOUND)
 Name = Annotated[str, Path(max_length=100, description="As GET /sources names it.")]
@@ -28,19 +29,21 @@ class Pause(BaseModel):
     """seconds: above 86400 it is a stop, until somebody resumes the source."""
 
     seconds: Annotated[float, Field(gt=0, le=10 * 365 * 86_400, allow_inf_nan=False, strict=True)]
-    reason: Id = "paused by hand"
+    reason: Text = "paused by hand"
 
 
 class Letters(BaseModel):
     """Numbers of dead letters."""
 
-    ids: Annotated[list[Annotated[Number, Field(strict=True)]], Field(min_length=1, max_length=1000)]
+    ids: Annotated[
+        list[Annotated[int, Field(strict=True, ge=1, le=LARGEST_ID), WHOLE]], Field(min_length=1, max_length=1000)
+    ]
 
 
 class Dropped(Letters):
     """reason: kept with the letters."""
 
-    reason: Id = "dropped by hand"
+    reason: Text = "dropped by hand"
 
 
 @router.get("/sources")
@@ -96,8 +99,8 @@ def letters(
     request: Request,
     _: Reader,
     *,
-    source: Annotated[Id | None, Query()] = None,
-    error: Annotated[Id | None, Query(description="Part of the error's text.")] = None,
+    source: Annotated[Text | None, Query()] = None,
+    error: Annotated[Text | None, Query(description="Part of the error's text.")] = None,
     state: Annotated[str, Query(pattern="^(open|replayed|dropped)$")] = "open",
     limit: Limit = 100,
     below: Annotated[
@@ -109,7 +112,7 @@ def letters(
     return dead_letters.letters(of(request).fleet, which, most=limit, below=below)
 
 
-@router.get("/dead-letters/{id}")
+@router.get("/dead-letters/{id:int}")
 def letter(id: Annotated[Number, Path()], request: Request, _: Reader) -> dict[str, Any]:  # noqa: A002 - the name in the path
     """One dead letter, whole."""
     found = dead_letters.letter(of(request).fleet, id)
@@ -138,7 +141,7 @@ def drop(body: Dropped, request: Request, caller: Operator) -> dict[str, Any]:
 
 @router.get("/audit")
 def entries(
-    request: Request, _: Admin, target: Annotated[Id | None, Query()] = None, limit: Limit = 100
+    request: Request, _: Admin, target: Annotated[Text | None, Query()] = None, limit: Limit = 100
 ) -> list[dict[str, Any]]:
     """What was done by hand, by whom and with what outcome, the newest first."""
     return audit.entries(of(request).fleet, target, limit)

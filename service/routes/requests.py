@@ -21,7 +21,7 @@ from enrichment.services.requests import Request as Wanted
 from enrichment.services.tokens import Caller
 from service.access import Submitter
 from service.context import Service, in_thread, of
-from service.errors import NOT_FOUND, Responses
+from service.errors import CONFLICT, NOT_FOUND, Responses
 from service.shapes import Enrichment, Force, IdempotencyKey, Priority, SubjectId, Track, Wait
 
 WAITING, NOT_WAITING = 10, 5
@@ -35,6 +35,7 @@ ANSWERS: Responses = {
     200: {"model": Enrichment, "description": "It has ended"},
     202: {"model": Enrichment, "description": "Accepted; `status_url` tells how it goes on"},
     **NOT_FOUND,
+    **CONFLICT,
 }
 
 
@@ -103,7 +104,7 @@ def enrich_event(
 async def request_id(service: Service, caller: Caller, key: str | None, what: Any) -> str | None:
     """By which a request is known when it comes again; None where the caller gives no key.
 
-    Raises HTTPException 422 where the key was used for something else.
+    Raises HTTPException 409 where the key was used for something else.
     """
     if key is None:
         return None
@@ -113,7 +114,7 @@ async def request_id(service: Service, caller: Caller, key: str | None, what: An
         return in_transaction(service.fleet.engine, lambda c: idempotency.claim(c, caller.who, key, digest))
 
     if not await in_thread(claim):
-        raise HTTPException(422, "Idempotency-Key: it was used for another request")
+        raise HTTPException(409, "Idempotency-Key: it was used for another request")
     return str(uuid.uuid5(KEYS, f"{caller.who}\n{key}\n{digest.hex()}"))
 
 

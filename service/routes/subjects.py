@@ -15,7 +15,7 @@ from enrichment.services import changes, outlook, report
 from service.access import Reader
 from service.context import Service, in_thread, of
 from service.errors import NOT_FOUND
-from service.shapes import Changes, Report, Standing, SubjectId
+from service.shapes import Changes, Report, Since, Standing, SubjectId
 
 EVENT_STREAM = "text/event-stream"
 TOLD_EVERY = 5.0
@@ -30,9 +30,7 @@ router = APIRouter(tags=["subjects"])
 def changed(
     request: Request,
     _: Reader,
-    since: Annotated[
-        str, Query(min_length=1, max_length=100, description="A moment in ISO 8601, or `next` of the answer before.")
-    ] = "1970-01-01T00:00:00Z",
+    since: Since = "1970-01-01T00:00:00Z",
     limit: Annotated[int, Query(ge=1, le=1000)] = 500,
 ) -> dict[str, Any]:
     """Subjects whose record has changed, the oldest change first; each stands there once, as it is now."""

@@ -19,7 +19,7 @@ Json = dict[str, Any]
 
 
 class Exact(NamedTuple):
-    """Recordings by the squashed line of artist and title: those of MusicBrainz, and all whose names Spotify may have."""
+    """Recordings by the squashed line of artist and title: MusicBrainz', and all whose names Spotify may have."""
 
     musicbrainz: dict[str, Recording]
     spotify: dict[str, Recording]

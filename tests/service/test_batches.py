@@ -96,7 +96,7 @@ def test_the_same_key_is_the_same_batch(api: Api) -> None:
     assert again["batch_id"] == first["batch_id"]
     assert len(api.bench.rows("SELECT FROM batches")) == 1
     other = api.http.post("/enrich/batch", json=tracks(4), headers=headers)
-    assert other.status_code == 422
+    assert other.status_code == 409
 
 
 @pytest.mark.parametrize("body", ["{}", '"x"', "7", "null", "[1", ""])

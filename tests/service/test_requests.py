@@ -137,7 +137,7 @@ def test_a_key_for_something_else_is_refused(api: Api) -> None:
 
     found = api.http.post("/enrich", json=TEARDROP | {"track_id": "4712"}, headers=headers, params={"wait": 0})
 
-    assert found.status_code == 422
+    assert found.status_code == 409
     assert "Idempotency-Key" in found.json()["detail"]
 
 

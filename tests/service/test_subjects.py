@@ -211,7 +211,7 @@ def test_a_change_that_commits_late_is_not_missed(api: Api) -> None:
 
 
 @pytest.mark.parametrize(
-    "since", ["2026-11-21T07:00:00+00:00", "2026-11-21T07:00:00 00:00", "2026-11-21", "1970-01-01T00:00:00Z"]
+    "since", ["2026-11-21T07:00:00+00:00", "2026-11-21T07:00:00 00:00", "2026-11-21", "0001-01-01T00:00:00+23:00"]
 )
 def test_moments_are_understood(api: Api, since: str) -> None:
     assert api.http.get("/changes", params={"since": since}).status_code == 200
@@ -223,7 +223,6 @@ def test_moments_are_understood(api: Api, since: str) -> None:
         "yesterday",
         "2026-11-21,x",
         "9999-99-99",
-        "0001-01-01T00:00:00+23:00",
         "\ud800".encode("utf-8", "surrogatepass").decode("latin-1"),
     ],
 )

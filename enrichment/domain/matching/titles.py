@@ -34,8 +34,11 @@ _SOUNDTRACK = re.compile(
     re.IGNORECASE,
 )
 _EDITIONS = frozenset(("edition", "deluxe", "expanded", "anniversary", "reissue", "ep"))
-_KEY = re.compile(r"(?<=\S)\s+-\s+(?:1[0-2]|0?[1-9])[ab](?:/(?:1[0-2]|0?[1-9])[ab])?$", re.IGNORECASE)
-"""The place on the Camelot wheel that DJs' software appends: " - 8A", " - 8A/7A"."""
+_KEY = re.compile(
+    r"(?<=\S)\s+(?:-\s+(?:1[0-2]|0?[1-9])[ab](?:/(?:1[0-2]|0?[1-9])[ab])?|(?:-\s+)?\d{2,3}\s?bpm)$", re.IGNORECASE
+)
+"""The place on the Camelot wheel, or the tempo, that DJs' software appends: " - 8A", " - 8A/7A", " 126 BPM"."""
+_KEY_ENDS = frozenset("ABMabm")
 _FACTOR: dict[Relation, float] = {"same": 1.0, "mild": 0.95, "open": 0.80, "differ": 0.0}
 
 
@@ -52,8 +55,9 @@ class Title:
 @lru_cache(maxsize=16384)
 def title(cleaned: str) -> Title:
     """The title that a cleaned text is."""
-    cleaned = _KEY.sub("", cleaned) if cleaned[-1:] in "ABab" else cleaned
-    split = split_title(_SOUNDTRACK.sub("", cleaned) if " - " in cleaned else cleaned)
+    cleaned = _KEY.sub("", cleaned) if cleaned[-1:] in _KEY_ENDS else cleaned
+    cleaned = _SOUNDTRACK.sub("", cleaned) if " - " in cleaned else cleaned
+    split = split_title(cleaned)
     if split.notes or split.version:
         split = split_title(spelled(cleaned))
     base = name(split.base)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 
@@ -104,9 +105,9 @@ def evidence_on(a: Side, b: Side) -> list[Evidence]:
 def _names(a: Side, b: Side) -> Iterator[Evidence]:
     if a.title.strip() or b.title.strip() or a.unknown or b.unknown or a.isrc or b.isrc:
         artist = _artist(a.artist, b.artist)
-        if artist.weight is weights.ARTIST_OTHER and _swapped(a, b):
+        if artist.weight is weights.ARTIST_OTHER and (turned := _turned(a, b) or _turned(b, a)):
             yield _piece(weights.SWAPPED, "artist and title stand the other way round")
-            b = replace(b, artist=b.title, title=b.artist)
+            a, b = turned
             artist = _artist(a.artist, b.artist)
         yield artist
         yield from _titles(a, b)
@@ -116,12 +117,18 @@ def _names(a: Side, b: Side) -> Iterator[Evidence]:
         yield _performer(a.artist, b.artist) if named else performer
 
 
-def _swapped(a: Side, b: Side) -> bool:
-    """Is the one's artist the other's title, and the other way round, to the letter?"""
-    if not (a.title and b.title):
-        return False
-    left, right = name(clean(a.artist)).joined, name(clean(b.artist)).joined
-    return bool(left and right) and left == name(clean(b.title)).joined and right == name(clean(a.title)).joined
+def _turned(a: Side, b: Side) -> tuple[Side, Side] | None:
+    """The first side turned round, and the second, where they are equal so to the letter: file names of whole libraries
+    are written "Title - Artist - Label".
+    """
+    credit, _, label = clean(a.title).partition(" - ")
+    if not credit or not b.title or _letters(credit) != _letters(b.artist) or _letters(a.artist) != _letters(b.title):
+        return None
+    return replace(a, artist=credit, title=a.artist, label=a.label or label), b
+
+
+def _letters(text: str) -> str:
+    return name(clean(text)).joined or text
 
 
 def _performer(a: str, b: str) -> Evidence:
@@ -165,9 +172,8 @@ def _titles(a: Side, b: Side) -> Iterator[Evidence]:
     off = apart(a, b)
     aside = SUBTITLED if off is not None and off <= weights.FAIR_MS else ASIDE
     base = same_base(left, right, aside)
-    if base < CLOSE and ":" in cleaned_a + cleaned_b:
-        bare = (title(_without_composer(text, a.artist, b.artist)) for text in (cleaned_a, cleaned_b))
-        left, right = bare
+    if base < CLOSE and _CREDITED.search(f"{cleaned_a}\n{cleaned_b}"):
+        left, right = (title(_uncredited(text, a.artist, b.artist)) for text in (cleaned_a, cleaned_b))
         base = same_base(left, right, aside)
     if base < FLOOR and foreign(cleaned_a, cleaned_b):
         weight = weights.TITLE_TRANSLATED if _near(a, b) else weights.TITLE_FOREIGN
@@ -181,11 +187,14 @@ def _titles(a: Side, b: Side) -> Iterator[Evidence]:
 _VAGUE = frozenset(("untitled", "intro", "outro", "interlude", "skit", "unknown", "track", "notitle", "bonustrack"))
 
 
-def _without_composer(text: str, *artists: str) -> str:
-    """A title without the credited name before it: "Beethoven: String Quartet No. 16"."""
-    head, _, rest = text.partition(": ")
+_CREDITED = re.compile(r":\s|\s-\s")
+
+
+def _uncredited(text: str, *artists: str) -> str:
+    """A title without the credited name before it: "Beethoven: String Quartet No. 16", "Jain - Makeba"."""
+    head, *rest = _CREDITED.split(text, maxsplit=1)
     credited = {word for artist in artists for word in words(clean(artist))}
-    return rest if rest and credited.issuperset(words(head)) else text
+    return rest[0] if rest and rest[0] and head.strip() and credited.issuperset(words(head)) else text
 
 
 def _base(base: float) -> Evidence:
