@@ -22,6 +22,7 @@ from sqlalchemy import Engine, create_engine, text
 
 from enrichment.reservoir import fleet as fleet_rows
 from enrichment.reservoir import settling
+from enrichment.reservoir.keys import Keys, Seal
 from enrichment.reservoir.retrying import in_transaction
 from enrichment.services import standing
 from enrichment.services.fleet import Fence, Fleet, SendFetch, never
@@ -66,7 +67,7 @@ def build(settings: Settings | None = None, parts: Parts | None = None) -> Fleet
     places = {name: make_place(settings, source, sources) for name, source in sources.items()}
     engine = make_engine(settings, parts.connections or connections_for(parts.threads or 8))
     card = new_card(socket.gethostname(), machine(), parts.threads or 0, VERSION)
-    terms = _Terms(settings, sources)
+    terms = _Terms(settings, sources, places)
     limiter_redis = make_redis(settings)
     limiter = parts.limiter(limiter_redis, terms, lambda source: standing.for_cold_start(engine, source), str(card.id))
     wire = Wire(
@@ -85,6 +86,7 @@ def build(settings: Settings | None = None, parts: Parts | None = None) -> Fleet
         wire,
         card,
         parts.send_fetch,
+        _keys(settings, sources),
         settings.speed,
         settings.commercial,
         parts.stopping.wait if parts.stopping is not None else parts.sleep,
@@ -117,30 +119,36 @@ def make_place(settings: Settings, source: Source[Any], known: Collection[str] =
     return Place(settings.source_url(source.name, source.url), sites, secrets)
 
 
-class _Terms:
-    """What the limiter holds each source to; read anew where a probe has replaced the source."""
+def _keys(settings: Settings, sources: Mapping[str, Source[Any]]) -> Keys:
+    names = {name for source in sources.values() for name in source.secrets}
+    return Keys(Seal(settings.secret_keys), {name: settings.text(name) for name in names if settings.text(name)})
 
-    def __init__(self, settings: Settings, sources: Mapping[str, Source[Any]]) -> None:
+
+class _Terms:
+    """What the limiter holds each source to; read anew where a probe has replaced a source, or its keys have changed."""
+
+    def __init__(self, settings: Settings, sources: Mapping[str, Source[Any]], places: Mapping[str, Place]) -> None:
         self._settings = settings
         self._sources = sources
-        self._known = {name: (source, self._read(source)) for name, source in sources.items()}
+        self._places = places
+        self._known = {name: (source, places[name], self._read(source)) for name, source in sources.items()}
 
     def _read(self, source: Source[Any]) -> Terms:
         settings = self._settings
         options = settings.source_options(source.name)
         return Terms(
-            settings.source_budget(source.name, source.budget_with(make_place(settings, source).secrets)),
+            settings.source_budget(source.name, source.budget_with(self._places[source.name].secrets)),
             source.max_seconds,
             int(options.get("breaker_threshold", 5)),
             float(options.get("breaker_seconds", 30.0)) / settings.speed,
         )
 
     def __call__(self, source: str) -> Terms:
-        declared, terms = self._known[source]
-        if declared is not self._sources[source]:
-            declared = self._sources[source]
+        declared, place, terms = self._known[source]
+        if declared is not self._sources[source] or place is not self._places[source]:
+            declared, place = self._sources[source], self._places[source]
             terms = self._read(declared)
-            self._known[source] = (declared, terms)
+            self._known[source] = (declared, place, terms)
         return terms
 
 
@@ -161,6 +169,20 @@ def connections_for(threads: int) -> int:
     return max(4, threads // 4)
 
 
+SESSION = {
+    "statement_timeout": 60_000,
+    "lock_timeout": 20_000,
+    # A worker that is frozen in a transaction keeps others waiting for so long.
+    "idle_in_transaction_session_timeout": 10_000,
+    # One whose machine is gone without a word would keep its locks for hours, as connections do by default.
+    "tcp_keepalives_idle": 10,
+    "tcp_keepalives_interval": 5,
+    "tcp_keepalives_count": 3,
+    "tcp_user_timeout": 20_000,
+}
+"""Of PostgreSQL, for our connections; milliseconds, of the keepalives seconds. Ours of the other end are the same."""
+
+
 def make_engine(settings: Settings, connections: int) -> Engine:
     """At most so many connections; one that died is replaced before use."""
     return create_engine(
@@ -171,8 +193,12 @@ def make_engine(settings: Settings, connections: int) -> Engine:
         pool_recycle=1800,
         connect_args={
             "connect_timeout": 5,
-            "options": "-c statement_timeout=60000 -c lock_timeout=20000 -c idle_in_transaction_session_timeout=10000",
+            "options": " ".join(f"-c {name}={value}" for name, value in SESSION.items()),
             "application_name": "linernotes",
+            "keepalives_idle": 10,
+            "keepalives_interval": 5,
+            "keepalives_count": 3,
+            "tcp_user_timeout": 20_000,
         },
     )
 

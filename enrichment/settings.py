@@ -1,7 +1,7 @@
 """What the operator says: read once from the environment and `.env`, frozen.
 
-`LINERNOTES_DATABASE_URL`, `_BROKER_URL`, `_REDIS_URL`, `_UPSTREAM_URL`, `_SPEED`, `_COMMERCIAL`, `_OPEN_TO_ALL`,
-`_DATA`, `_THREADS`, `_JOURNAL`, `_STOP_SECONDS`; for a source `LINERNOTES_<SOURCE>_URL`, `_BUDGET`,
+`LINERNOTES_DATABASE_URL`, `_BROKER_URL`, `_REDIS_URL`, `_SECRET_KEYS`, `_UPSTREAM_URL`, `_SPEED`, `_COMMERCIAL`,
+`_OPEN_TO_ALL`, `_DATA`, `_THREADS`, `_JOURNAL`, `_STOP_SECONDS`; for a source `LINERNOTES_<SOURCE>_URL`, `_BUDGET`,
 `_BREAKER_THRESHOLD`, `_BREAKER_SECONDS` and options of its own; keys under their own names (`SPOTIFY_CLIENT_ID` …).
 `.env.example` lists them all.
 """
@@ -36,6 +36,7 @@ class Settings(BaseModel):
     broker_url: str = Field(default="", repr=False)
     redis_url: str = Field(default="", repr=False)
     upstream_url: str = ""
+    secret_keys: str = Field(default="", repr=False)
     speed: float = Field(default=1.0, gt=0)
     commercial: bool = False
     open_to_all: str = ""

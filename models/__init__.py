@@ -7,6 +7,7 @@ from models.dead_letters import DeadLetter
 from models.events import Event, EventPerformer
 from models.findings import FindingRow
 from models.fleet import QuotaHour, SourceState, WorkerRow
+from models.keys import SourceKey
 from models.lookups import OPEN_STATES, LookupRow, LookupState, SettleRow
 from models.requests import RequestRow
 from models.status import EnrichmentStatus, Replan
@@ -34,6 +35,7 @@ __all__ = [
     "Replan",
     "RequestRow",
     "SettleRow",
+    "SourceKey",
     "SourceState",
     "Track",
     "WorkerRow",

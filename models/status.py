@@ -20,6 +20,7 @@ class EnrichmentStatus(Base):
     wanted: the fields asked for. forced_at: statements made before it do not satisfy the request (force_refresh).
     refreshing: a background refresh is under way, which leaves `status` alone.
     batch_id: the batch that alone asked for it; NULL where anybody else did too.
+    due_at: a pending request is not begun before; NULL for at once, and once it has begun.
     """
 
     __tablename__ = "enrichment_status"
@@ -39,11 +40,17 @@ class EnrichmentStatus(Base):
     refreshing: Mapped[bool] = mapped_column(server_default=text("false"))
     correlation_id: Mapped[str | None]
     batch_id: Mapped[uuid.UUID | None] = mapped_column(Uuid)
+    due_at: Mapped[datetime | None]
 
     __table_args__ = (
         CheckConstraint("status IN ('pending', 'in_progress', 'completed', 'partial', 'failed')", name="status"),
         CheckConstraint("priority BETWEEN 1 AND 10", name="priority"),
         Index("ix_enrichment_status_status", "status", "kind"),
+        Index(
+            "ix_enrichment_status_due",
+            "due_at",
+            postgresql_where=text("status = 'pending' AND due_at IS NOT NULL"),
+        ),
     )
 
 

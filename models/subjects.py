@@ -10,12 +10,21 @@ import uuid
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ForeignKey, Index, Uuid, func, text
+from sqlalchemy import Computed, ForeignKey, Index, SmallInteger, Uuid, func, text
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
 from enrichment.domain.subjects import Kind
 from models.base import EMPTY_OBJECT, Base, Now
+
+
+_RA_NEED = """
+CASE WHEN coalesce(ra_artist_id, metadata ->> 'ra_artist_id') IS NULL THEN NULL
+     ELSE CASE WHEN image_url IS NULL THEN 1
+               WHEN coalesce(ra_artist_url, metadata ->> 'ra_artist_url') IS NULL THEN 2
+               ELSE 3 END
+        + CASE WHEN enriched_at IS NULL AND NOT metadata ? 'enriched_at' THEN 0 ELSE 10 END END
+"""
 
 
 class Subject:
@@ -30,6 +39,10 @@ class Subject:
 
 
 class Performer(Subject, Base):
+    """ra_need: of those that Resident Advisor knows by an id: 1 without picture, 2 without address, 3 with both; 10 more
+    once they are enriched. Other programs may write RA's facts into `metadata` alone.
+    """
+
     __tablename__ = "performers"
 
     name: Mapped[str]
@@ -47,9 +60,12 @@ class Performer(Subject, Base):
     biography: Mapped[str | None]
     popularity: Mapped[int | None]
     followers: Mapped[int | None]
+    ra_need: Mapped[int | None] = mapped_column(SmallInteger, Computed(_RA_NEED, persisted=True))
 
     __table_args__ = (
         Index("ix_performers_name_key", "name_key"),
+        Index("ix_performers_ra_artist_url", "ra_artist_url", postgresql_where=text("ra_artist_url IS NOT NULL")),
+        Index("ix_performers_ra_need", "ra_need", "enriched_at", "id", postgresql_where=text("ra_need IS NOT NULL")),
         Index("ix_performers_updated_at_id", "updated_at", "id"),
     )
 

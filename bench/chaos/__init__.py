@@ -3,6 +3,9 @@
 Servers, workers and the simulator are processes of their own; what came of it is read from SQL, from notes of the
 harness' own (audit.sql), and from the simulator's log. With `--control` a part of the fleet is broken, and the harness
 has to see it. The seed decides what is asked and who is struck; when is a matter of the machine.
+
+Not run: clocks of workers and PostgreSQL (to set them takes special rights; what Redis' clock has written is
+moved instead), full disks (a file system of their own needs rights), TLS and DNS that fail (the simulator has neither).
 """
 
 from __future__ import annotations

@@ -13,13 +13,13 @@ class Control:
     fault: str
     app: str
     sees: str
-    drain: float = 5.0
+    drain: float = 0.0
 
 
 CONTROLS = {
     each.name: each
     for each in (
-        Control("no-steward", "kill", "bench.chaos.broken.no_steward", "lost"),
+        Control("no-steward", "kill", "bench.chaos.broken.no_steward", "lost", drain=4.0),
         Control("early-turn", "lock", "bench.chaos.broken.early_turn", "limits"),
         Control("no-fence", "thaw", "bench.chaos.broken.no_fence", "twice"),
         Control("stock-transport", "redis-stop", "bench.chaos.broken.stock_transport", "falls"),

@@ -6,8 +6,8 @@ import json
 import os
 import signal
 import time
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from email.utils import formatdate
 
@@ -24,6 +24,7 @@ from bench.report import at_least, at_most
 from enrichment.domain.subjects import Kind
 from enrichment.embedded.postgres import IMMEDIATE
 from enrichment.embedded.server import Server
+from enrichment.services import standing
 
 Strike = Callable[[Rig, Load, Row], None]
 PATIENCE = 60.0
@@ -206,9 +207,22 @@ def _down(rig: Rig, server: Server, seconds: float, end: Callable[[], None]) -> 
 def redis_stop(rig: Rig, _load: Load, _row: Row) -> None:
     for number in rig.every(8):
         server = rig.redises[number % len(rig.redises)]
-        rig.busy_worker()  # while a message is taken and not acknowledged
         with rig.blow():
-            _down(rig, server, 3, server.stop)
+            with _messages_taken(rig):
+                server.stop()
+            rig.sleep(3)
+            server.start(PATIENCE)
+
+
+@contextmanager
+def _messages_taken(rig: Rig) -> Iterator[None]:
+    """Some fetches have taken their messages and cannot end in here: they want lookups, and the table is locked."""
+    with rig.engine.begin() as connection:
+        connection.exec_driver_sql("LOCK TABLE lookups IN ACCESS EXCLUSIVE MODE")
+        if not rig.plan.broker:
+            with redis.Redis.from_url(rig.shop.servers.broker.url) as client:
+                _wait(rig, lambda: bool(client.hlen("unacked")), 3)
+        yield
 
 
 @_fault("redis-kill", "limiter and broker in turn: kill -9, 1 s down", 40)
@@ -285,7 +299,7 @@ def commit_cut(rig: Rig, _load: Load, row: Row) -> None:
 
 
 @_fault(
-    "postgres-silent", "the network swallows all that goes to PostgreSQL and comes from it, for 5 s", 60, proxied=True
+    "postgres-silent", "the network holds up all that goes to PostgreSQL and comes from it, for 5 s", 60, proxied=True
 )
 def postgres_silent(rig: Rig, _load: Load, _row: Row) -> None:
     assert rig.proxy is not None
@@ -375,21 +389,32 @@ for _name, (_what, _rules) in upstreams.SCENARIOS.items():
 
 
 @_fault("retry-after", "429 with Retry-After of 3 s, a date, none, 0, -1, nonsense, 999999", 60)
-def retry_after(rig: Rig, _load: Load, row: Row) -> None:
-    values = ["3", formatdate(time.time() + 4, usegmt=True), None, "0", "-1", "soon", "999999"]
-    for number in rig.every(4, least=len(values)):
+def retry_after(rig: Rig, load: Load, row: Row) -> None:
+    """A wait of more than a day is a stop: a person has to resume the source."""
+    waits: list[tuple[Callable[[], str | None], float]] = [
+        (lambda: "3", 3.0),
+        (
+            lambda: formatdate(time.time() + 4, usegmt=True),
+            2.5,
+        ),  # a date is whole seconds, and some pass before it is read
+        (lambda: None, 1.0),
+        (lambda: "0", 1.0),
+        (lambda: "-1", 1.0),
+        (lambda: "soon", 1.0),
+        (lambda: "999999", 5.0),
+    ]
+    for number in rig.every(4, least=len(waits)):
         source = upstreams.BUSY[number % len(upstreams.BUSY)]
-        value = values[number % len(values)]
-        if number % len(values) == 1:
-            value = formatdate(time.time() + 4, usegmt=True)
+        value, seconds = waits[number % len(waits)]
         with rig.blow():
-            hit = _refused_once(rig, source, value)
-            if hit is not None and value is not None and number % len(values) in (0, 1):
-                rig.pauses.append((source, hit, hit + (3 if value == "3" else 2.5)))
-    stopped = rig.rows("SELECT count(*) AS n FROM source_states WHERE stopped")
-    row.more["stopped"] = stopped[0].n if stopped else None
-    for each in rig.rows("SELECT source FROM source_states WHERE stopped"):
-        upstreams.resume(_load.fleet, each.source)
+            hit = _refused_once(rig, source, value())
+        if hit is not None:
+            rig.pauses.append((source, hit, hit + seconds))
+    stopped = [each.source for each in rig.rows("SELECT source FROM source_states WHERE stopped")]
+    row.more["refusals"] = len(rig.pauses)
+    row.further.append(at_least("retry-after: sources stopped by a wait of 11 days", len(stopped), 1))
+    for source in stopped:
+        standing.resume(load.fleet, source)
 
 
 def _refused_once(rig: Rig, source: str, value: str | None) -> float | None:
@@ -403,7 +428,7 @@ def _refused_once(rig: Rig, source: str, value: str | None) -> float | None:
         hits[:] = [x["t"] for x in rig.witnessed() if x["t"] >= before and x["source"] == source and x["status"] == 429]
         return bool(hits)
 
-    _wait(rig, hit, 3)
+    _wait(rig, hit, 8)
     rig.scenario([])
     return hits[0] if hits else None
 

@@ -90,7 +90,9 @@ class Load:
         self._callers.shutdown()
 
     def close(self) -> None:
-        """Gives connections back."""
+        """Gives connections back; whoever still asks is not answered."""
+        self._stop.set()
+        self._callers.shutdown(wait=False, cancel_futures=True)
         self.fleet.engine.dispose()
         self.silent.engine.dispose()
         self._app.close()

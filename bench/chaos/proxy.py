@@ -1,4 +1,4 @@
-"""A TCP proxy that fails as networks do: it loses the answer to a COMMIT, or swallows everything and says nothing."""
+"""A TCP proxy that fails as networks do: it loses the answer to a COMMIT, or holds everything up and says nothing."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ class Proxy:
     """Between clients and a local port. To be had by `proxied`.
 
     cut: the share of COMMITs whose answer never reaches the client, although the server gets them. silent: nothing is
-    passed on, and nobody is told.
+    passed on until it is over, and nobody is told; as with packets that are sent again and again.
     """
 
     def __init__(self, target: int, seed: int) -> None:
@@ -44,7 +44,8 @@ class Proxy:
         assert task is not None
         self._tasks.add(task)
         try:
-            await self._pass_on(reader, writer)
+            with suppress(asyncio.CancelledError):  # at the end; asyncio would log it
+                await self._pass_on(reader, writer)
         finally:
             self._tasks.discard(task)
             writer.close()
@@ -80,17 +81,21 @@ class Proxy:
                 await requests.drain()
                 writer.transport.abort()
                 return
-            if not self.silent:
-                requests.write(data)
-                await requests.drain()
+            await self._wait_for_end_of_silence()
+            requests.write(data)
+            await requests.drain()
 
     async def _answers(self, answers: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         with suppress(OSError):
             while data := await answers.read(65536):
-                if not self.silent:
-                    writer.write(data)
-                    await writer.drain()
+                await self._wait_for_end_of_silence()
+                writer.write(data)
+                await writer.drain()
             writer.close()
+
+    async def _wait_for_end_of_silence(self) -> None:
+        while self.silent:
+            await asyncio.sleep(0.05)
 
 
 @contextmanager

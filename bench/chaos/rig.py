@@ -228,7 +228,7 @@ class Rig:
         """Numbers, one each so many seconds until the load ends; at least so many."""
         number = 0
         while number < least or self.left > seconds:
-            self.sleep(seconds * self.random.uniform(0.7, 1.0) if number else min(2.0, seconds))
+            self.sleep(seconds * self.random.uniform(0.7, 1.0) if number else min(1.0, seconds))
             yield number
             number += 1
 

@@ -4,13 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from enrichment.services.standing import resume
-
-__all__ = ["BUSY", "EVERYTHING", "LONGEST", "LONGEST_CLAIM", "SCENARIOS", "resume"]
-
-BUSY = ("deezer", "musicbrainz", "listenbrainz", "itunes", "lastfm", "spotify", "discogs")
+BUSY = ("deezer", "musicbrainz", "listenbrainz", "lastfm", "spotify")
 """Sources that are asked all the time."""
-SLOW = "^(?!wikidata)"
 
 LONGEST = """
 SELECT max(extract(epoch FROM coalesce(until, clock_timestamp()) - at))::float AS seconds FROM (

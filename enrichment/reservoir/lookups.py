@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection, Row, text
 
 from enrichment.domain.subjects import Kind
 
@@ -233,9 +233,19 @@ RETURNING kind, subject_id, priority
 
 _UNDEFER = text("""
 WITH rows AS (
-    SELECT id FROM lookups WHERE source = :source AND state = 'deferred' ORDER BY id LIMIT :most FOR UPDATE SKIP LOCKED
+    SELECT id FROM lookups WHERE source = :source AND state = 'deferred' AND question <> ALL(:but)
+    ORDER BY id LIMIT :most FOR UPDATE SKIP LOCKED
 )
 UPDATE lookups SET state = 'waiting' WHERE id IN (SELECT id FROM rows) RETURNING kind, subject_id, priority
+""")
+
+# What gathers or is not due yet comes to wait by itself; for what waits there is an index by question.
+_DEFER_WAITING = text("""
+WITH rows AS (
+    SELECT id FROM lookups WHERE source = :source AND state = 'waiting' AND question = ANY(:questions)
+    LIMIT :most FOR UPDATE SKIP LOCKED
+)
+UPDATE lookups SET state = 'deferred' WHERE id IN (SELECT id FROM rows) RETURNING kind, subject_id, priority
 """)
 
 
@@ -250,16 +260,21 @@ class Touched:
 
 def defer(connection: Connection, source: str, most: int = 1000) -> list[Touched]:
     """A source is gone for long: some of its lookups no longer hold up their subjects. Call until it returns none."""
-    return [Touched(Kind(r.kind), r.subject_id, r.priority) for r in connection.execute(_DEFER, _most(source, most))]
+    return _touched(connection.execute(_DEFER, {"source": source, "most": most}))
 
 
-def take_up(connection: Connection, source: str, most: int = 1000) -> list[Touched]:
-    """A source is back: some of its deferred lookups wait again. Call until it returns none."""
-    return [Touched(Kind(r.kind), r.subject_id, r.priority) for r in connection.execute(_UNDEFER, _most(source, most))]
+def take_up(connection: Connection, source: str, but: Collection[str] = (), most: int = 1000) -> list[Touched]:
+    """A source is back: some of its deferred lookups wait again, but these questions. Call until it returns none."""
+    return _touched(connection.execute(_UNDEFER, {"source": source, "but": list(but), "most": most}))
 
 
-def _most(source: str, most: int) -> dict[str, Any]:
-    return {"source": source, "most": most}
+def defer_waiting(connection: Connection, source: str, questions: Collection[str], most: int = 1000) -> list[Touched]:
+    """These questions cannot be asked any more: some of those that wait are put aside. Call until it returns none."""
+    return _touched(connection.execute(_DEFER_WAITING, {"source": source, "questions": list(questions), "most": most}))
+
+
+def _touched(found: Iterable[Row[Any]]) -> list[Touched]:
+    return [Touched(Kind(row.kind), row.subject_id, row.priority) for row in found]
 
 
 _SEEN = text("""

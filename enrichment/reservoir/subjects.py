@@ -12,10 +12,15 @@ from typing import Any
 
 from sqlalchemy import Connection, TextClause, bindparam, text, update
 
-from enrichment.domain.subjects import FIELDS, Kind, Status
+from enrichment.domain.subjects import FIELDS, Kind, Status, clean_value
 from models import TABLES, column_of
 
 CRITICAL = 10
+
+RA_FACTS = ("ra_artist_id", "ra_artist_url", "country", "country_code")
+"""Stand in a performer's metadata too, where other programs read them."""
+OF_EVENTS = (*RA_FACTS, "image_url")
+"""Other programs that import events may write these into a performer's metadata alone."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,11 +64,16 @@ class Standing:
     refreshing: bool
     sources_used: list[str] = field(default_factory=list)
     correlation_id: str | None = None
+    due_at: datetime | None = None
 
     @property
     def is_open(self) -> bool:
         """Does anybody wait for it?"""
         return self.status in (Status.PENDING, Status.IN_PROGRESS) or self.refreshing
+
+    def has_begun(self, now: datetime) -> bool:
+        """Has the moment come before which it must not begin?"""
+        return self.due_at is None or self.due_at <= now
 
 
 _ADVISORY = text("""
@@ -142,6 +152,8 @@ def _subject(kind: Kind, row: Mapping[Any, Any]) -> Subject:
     values: dict[str, Any] = {}
     for name, spec in FIELDS[kind].items():
         value = row[column_of(name)] if spec.shape == "scalar" else metadata.get(name)
+        if value is None and name in OF_EVENTS and kind is Kind.PERFORMER:
+            value = clean_value(kind, name, metadata.get(name))
         if value is not None:
             values[name] = value
     parents = {
@@ -153,7 +165,8 @@ def _subject(kind: Kind, row: Mapping[Any, Any]) -> Subject:
 
 
 _STANDINGS = text("""
-SELECT kind, subject_id, status, wanted, priority, requested_at, forced_at, refreshing, sources_used, correlation_id
+SELECT kind, subject_id, status, wanted, priority, requested_at, forced_at, refreshing, sources_used, correlation_id,
+    due_at
 FROM enrichment_status WHERE subject_id = ANY(:ids)
 """)
 
@@ -173,6 +186,7 @@ def refresh_standings(connection: Connection, subjects: Sequence[Subject]) -> No
                 row.refreshing,
                 list(row.sources_used),
                 row.correlation_id,
+                row.due_at,
             )
 
 
@@ -189,10 +203,10 @@ def link_albums(connection: Connection, albums: Mapping[uuid.UUID, uuid.UUID]) -
         connection.execute(_LINK, {"rows": json.dumps(rows)})
 
 
-def write(connection: Connection, changed: Sequence[Subject], now: datetime) -> None:
-    """The merged fields, and the parents, of these subjects."""
+def write(connection: Connection, changed: Sequence[Subject], now: datetime, *, enriched: bool = True) -> None:
+    """The merged fields, and the parents, of these subjects. enriched: did somebody look for them?"""
     for kind, table in TABLES.items():
-        rows = [_columns(subject, now) for subject in changed if subject.ref.kind is kind]
+        rows = [_columns(subject, now, enriched=enriched) for subject in changed if subject.ref.kind is kind]
         if not rows:
             continue
         target = table.__table__
@@ -201,9 +215,10 @@ def write(connection: Connection, changed: Sequence[Subject], now: datetime) -> 
         connection.execute(statement, [{f"b_{name}": value for name, value in row.items()} for row in rows])
 
 
-def _columns(subject: Subject, now: datetime) -> dict[str, Any]:
+def _columns(subject: Subject, now: datetime, *, enriched: bool) -> dict[str, Any]:
     kind = subject.ref.kind
-    columns: dict[str, Any] = {"id": subject.ref.id, "updated_at": now, "enriched_at": now}
+    enriched_at = now if enriched else subject.enriched_at
+    columns: dict[str, Any] = {"id": subject.ref.id, "updated_at": now, "enriched_at": enriched_at}
     metadata = dict(subject.metadata)
     for name, spec in FIELDS[kind].items():
         value = subject.values.get(name)
@@ -218,16 +233,40 @@ def _columns(subject: Subject, now: datetime) -> dict[str, Any]:
         if columns.get(required, "") is None:
             del columns[required]
     columns["metadata"] = metadata
-    if kind is not Kind.PERFORMER:
+    if kind is Kind.PERFORMER:
+        metadata |= _attribution(subject, enriched_at)
+    else:
         columns["performer_id"] = subject.parents.get(Kind.PERFORMER)
     if kind is Kind.TRACK:
         columns["album_id"] = subject.parents.get(Kind.ALBUM)
     return columns
 
 
+def _attribution(performer: Subject, enriched_at: datetime | None) -> dict[str, Any]:
+    """What metadata says of one that Resident Advisor knows; nothing of others."""
+    facts = {name: performer.values[name] for name in RA_FACTS if name in performer.values}
+    if not facts.keys() & {"ra_artist_id", "ra_artist_url"}:
+        return {}
+    moment = {"enriched_at": enriched_at.isoformat()} if enriched_at is not None else {}
+    return {**facts, "source": performer.metadata.get("source") or "resident_advisor", **moment}
+
+
+_MARK = text("""
+UPDATE performers SET enriched_at = :now, metadata = CASE
+    WHEN metadata ? 'source' THEN metadata || jsonb_build_object('enriched_at', CAST(:iso AS text)) ELSE metadata END
+WHERE id = ANY(:ids)
+""")
+
+
+def mark_enriched(connection: Connection, performers: Collection[uuid.UUID], now: datetime) -> None:
+    """The enrichment of these performers has ended with something found."""
+    if performers:
+        connection.execute(_MARK, {"ids": list(performers), "now": now, "iso": now.isoformat()})
+
+
 _STATUS = text("""
 UPDATE enrichment_status s SET status = r.status, is_retriable = r.is_retriable, error_message = r.error_message,
-    sources_used = r.sources_used, completeness_score = r.completeness_score, refreshing = r.refreshing,
+    sources_used = r.sources_used, completeness_score = r.completeness_score, refreshing = r.refreshing, due_at = NULL,
     finished_at = CASE WHEN r.finished THEN CAST(:now AS timestamptz) ELSE s.finished_at END
 FROM jsonb_to_recordset(CAST(:rows AS jsonb)) AS r(kind text, subject_id uuid, status text, is_retriable bool,
     error_message text, sources_used text[], completeness_score float8, refreshing bool, finished bool)
@@ -271,7 +310,7 @@ def write_statuses(connection: Connection, statuses: Sequence[NewStatus], now: d
 
 @dataclass(frozen=True, slots=True)
 class Wish:
-    """What somebody wants of a subject."""
+    """What somebody wants of a subject. delay: seconds from now before which it must not begin, None for at once."""
 
     ref: Ref
     wanted: tuple[str, ...]
@@ -279,6 +318,7 @@ class Wish:
     forced_at: datetime | None = None
     correlation_id: str | None = None
     batch_id: uuid.UUID | None = None
+    delay: float | None = None
 
     def joined(self, other: Wish) -> Wish:
         """Both wishes in one."""
@@ -289,15 +329,17 @@ class Wish:
             other.forced_at or self.forced_at,
             self.correlation_id or other.correlation_id,
             self.batch_id if self.batch_id == other.batch_id else None,
+            None if self.delay is None or other.delay is None else min(self.delay, other.delay),
         )
 
 
 # What is open is joined: wishes add up and the priority rises. What has ended begins anew.
 _WANT = text("""
-INSERT INTO enrichment_status AS s (kind, subject_id, wanted, priority, forced_at, correlation_id, batch_id)
-SELECT kind, subject_id, wanted, priority, forced_at, correlation_id, batch_id
+INSERT INTO enrichment_status AS s (kind, subject_id, wanted, priority, forced_at, correlation_id, batch_id, due_at)
+SELECT kind, subject_id, wanted, priority, forced_at, correlation_id, batch_id,
+    clock_timestamp() + make_interval(secs => delay)
 FROM jsonb_to_recordset(CAST(:rows AS jsonb)) AS r(kind text, subject_id uuid, wanted text[], priority int,
-    forced_at timestamptz, correlation_id text, batch_id uuid)
+    forced_at timestamptz, correlation_id text, batch_id uuid, delay float8)
 ON CONFLICT (kind, subject_id) DO UPDATE SET
     wanted = (SELECT array_agg(DISTINCT name) FROM unnest(s.wanted || excluded.wanted) AS w(name)),
     priority = CASE WHEN s.status IN ('pending', 'in_progress') THEN greatest(s.priority, excluded.priority)
@@ -306,6 +348,8 @@ ON CONFLICT (kind, subject_id) DO UPDATE SET
     correlation_id = coalesce(excluded.correlation_id, s.correlation_id),
     batch_id = CASE WHEN s.batch_id = excluded.batch_id OR s.status NOT IN ('pending', 'in_progress')
                     THEN excluded.batch_id END,
+    due_at = CASE WHEN s.status NOT IN ('pending', 'in_progress') THEN excluded.due_at
+                  WHEN s.due_at IS NOT NULL AND excluded.due_at IS NOT NULL THEN least(s.due_at, excluded.due_at) END,
     requested_at = CASE WHEN s.status IN ('pending', 'in_progress') THEN s.requested_at ELSE clock_timestamp() END,
     finished_at = CASE WHEN s.status IN ('pending', 'in_progress') THEN s.finished_at END,
     status = CASE WHEN s.status = 'in_progress' THEN s.status ELSE 'pending' END,
@@ -324,6 +368,7 @@ def want(connection: Connection, wishes: Sequence[Wish]) -> None:
             "forced_at": wish.forced_at.isoformat() if wish.forced_at else None,
             "correlation_id": wish.correlation_id,
             "batch_id": str(wish.batch_id) if wish.batch_id else None,
+            "delay": wish.delay,
         }
         for wish in sorted(wishes, key=lambda wish: wish.ref.id.bytes)
     ]
@@ -414,6 +459,22 @@ def record_families(connection: Connection, refs: Collection[Ref]) -> None:
     values = {"kinds": [ref.kind for ref in refs], "ids": [ref.id for ref in refs]}
     if refs:
         connection.execute(_RECORD_FAMILIES, values)
+
+
+# They stay due until a replan has begun them, so that nothing is lost on the way.
+_BEGIN = text("""
+INSERT INTO replans (kind, subject_id, priority)
+SELECT kind, subject_id, priority FROM (
+    SELECT kind, subject_id, priority FROM enrichment_status
+    WHERE status = 'pending' AND due_at <= clock_timestamp() ORDER BY due_at LIMIT :most
+) due ORDER BY subject_id
+ON CONFLICT (kind, subject_id) DO NOTHING
+""")
+
+
+def begin_due(connection: Connection, most: int) -> int:
+    """Requests whose moment has come are to be planned, those first that have waited longest. Returns how many."""
+    return connection.execute(_BEGIN, {"most": most}).rowcount
 
 
 _URGENT = text("""

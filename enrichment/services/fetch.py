@@ -158,17 +158,25 @@ def _ask_or_give_back(fleet: Fleet, source: str, claims: list[Claim], turn: Turn
 def _ask(fleet: Fleet, source: str, claims: list[Claim], turn: Turn) -> Result:
     question = next((q for q in fleet.questions[source] if q.name == claims[0].question), None)
     if question is None:
-        return Result(
-            Judgement(Verdict.UNREADABLE, message=f"{source} has no question {claims[0].question!r} any more")
-        )
+        return Result(_unasked(fleet, claims[0]))
     fresh_after = max((claim.fresh_after for claim in claims if claim.fresh_after), default=None)
     asks = [Ask(claim.id, claim.keys) for claim in claims]
+    place = fleet.wire.place(source)
     result = fleet.wire.ask(source, question, asks, turn, fresh_after)
+    if result.judgement.verdict is Verdict.REFUSED and fleet.has_other_keys(source, place):
+        result = replace(result, judgement=replace(result.judgement, verdict=Verdict.SHED))
     try:
         standing.learn(fleet, source, result)
     except redis.RedisError as error:
         log.warning("limiter has not learnt of an answer", source=source, error=str(error)[:200])
     return result
+
+
+def _unasked(fleet: Fleet, claim: Claim) -> Judgement:
+    if claim.question in fleet.missing(claim.source):
+        # A key has been taken away a moment ago: the steward puts aside what waits for it.
+        return Judgement(Verdict.BLOCKED, message="its key is missing")
+    return Judgement(Verdict.UNREADABLE, message=f"{claim.source} has no question {claim.question!r} any more")
 
 
 def _settle(fleet: Fleet, claims: list[Claim], result: Result) -> Advanced:

@@ -22,11 +22,12 @@ from enrichment.domain.questions import Question
 from enrichment.reservoir import fleet as fleet_rows
 from enrichment.reservoir import settling
 from enrichment.reservoir.fleet import SourceStanding, WorkerCard
+from enrichment.reservoir.keys import Keys
 from enrichment.reservoir.lookups import GATHER_SECONDS
 from enrichment.reservoir.settling import Settlement
 from enrichment.sources.base import Source
 from enrichment.wire.limiter import Limiter
-from enrichment.wire.wire import Wire
+from enrichment.wire.wire import Place, Wire
 
 LONG_PAUSE = 900.0
 """Seconds beyond which a pause defers the lookups of its source."""
@@ -52,7 +53,8 @@ class Fleet:
     """Everything a service needs.
 
     sources: shared with wire and limiter; one whose probe has found something out is replaced in it.
-    questions, steps: what can be asked, with the keys and by the terms there are. commercial: LINERNOTES_COMMERCIAL.
+    keys: what opens the sources, as it changes. questions, steps: what can be asked, with the keys and by the terms
+    there are. commercial: LINERNOTES_COMMERCIAL.
     held: tokens of the claims that are in this process' hands.
     sleep: waits, and returns early when the worker is told to stop (stopping). monotonic: seconds. speed:
     LINERNOTES_SPEED.
@@ -64,6 +66,7 @@ class Fleet:
     wire: Wire
     worker: WorkerCard
     send_fetch: SendFetch | None
+    keys: Keys
     speed: float = 1.0
     commercial: bool = False
     sleep: Callable[[float], object] = time.sleep
@@ -129,6 +132,28 @@ class Fleet:
             return
         self._arrange()
 
+    def _open_with(self, keys: Mapping[str, str]) -> None:
+        """The wire has these keys from now on, and questions come and go with them."""
+        changed = [
+            source.name
+            for source in self.sources.values()
+            if self.wire.open_with(source.name, {name: keys[name] for name in source.secrets if name in keys})
+        ]
+        if changed:
+            self._arrange()
+            log.info("keys have changed", sources=changed)
+
+    def has_other_keys(self, source: str, place: Place) -> bool:
+        """Have the keys with which a call was made been replaced meanwhile?"""
+        self.forget()
+        self.standings()
+        return self.wire.place(source) is not place
+
+    def missing(self, source: str) -> frozenset[str]:
+        """Names of the source's questions that cannot be asked: their keys are missing, or our terms forbid it."""
+        declared = {question.name for question in self.sources[source].questions}
+        return frozenset(declared - {question.name for question in self.questions[source]})
+
     def sizes(self, source: str) -> dict[str, int]:
         """How many lookups share a call, by question."""
         return {question.name: question.batch for question in self.questions[source]}
@@ -147,13 +172,16 @@ class Fleet:
         return frozenset(s.source for s in standings if s.stopped or s.paused_for > LONG_PAUSE)
 
     def standings(self, connection: Connection | None = None) -> Mapping[str, SourceStanding]:
-        """How every source stands, known to within two seconds; from then on each is as its probe has found it."""
+        """How every source stands, known to within two seconds; from then on each is as its probe has found it, and has
+        the keys that are stored.
+        """
         found: Mapping[str, SourceStanding] = self.remembered("standings", lambda: self._read_standings(connection))
         return found
 
     def _read_standings(self, connection: Connection | None) -> Mapping[str, SourceStanding]:
         with nullcontext(connection) if connection is not None else self.engine.connect() as connected:
-            standings = fleet_rows.standings(connected)
+            standings, keys = fleet_rows.standings(connected), self.keys.read(connected)
+        self._open_with(keys)
         for source in self.sources.keys() & standings.keys():
             self._adopt(source, standings[source].found)
         return standings

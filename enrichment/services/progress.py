@@ -13,17 +13,19 @@ from typing import Any
 
 from sqlalchemy import Connection, text
 
+from enrichment.domain.completeness import completeness
 from enrichment.domain.findings import Statement, sure_enough
 from enrichment.domain.freshness import is_fresh, recheck_at, satisfies
 from enrichment.domain.merging import merge, plain
 from enrichment.domain.outcomes import ANSWERED, Outcome
-from enrichment.domain.planning import Plan, Situation, Step, plan, prefixed, strategy_of, wanted_known
+from enrichment.domain.planning import Plan, Situation, Step, plan, prefixed, strategy_of
 from enrichment.domain.selecting import traits_of
 from enrichment.domain.subjects import INHERITED, WANTED, Kind, Status, lane_of
 from enrichment.reservoir import findings, lookups
 from enrichment.reservoir import subjects as rows
 from enrichment.reservoir.lookups import Asked, NewLookup
 from enrichment.reservoir.subjects import NewStatus, Ref, Standing, Subject
+from enrichment.services import milestones
 from enrichment.services.fleet import Fleet
 from models import OPEN_STATES, LookupState
 
@@ -61,14 +63,25 @@ def advance(fleet: Fleet, connection: Connection, subjects: Sequence[Subject], f
     wanted = set(focus)
     changed = [subject for subject in subjects if _remerge(state, subject)]
     rows.write(connection, changed, state.now)
+    milestones.begun(subjects, wanted, state.now)
     outcomes = [_plan(state, subject) for subject in subjects if subject.ref in wanted]
     new = [lookup for outcome in outcomes for lookup in outcome.lookups]
     new += [picture for subject in subjects for picture in _pictures(state, subject, wanted)]
     sources = lookups.insert(connection, new, fleet.gather_seconds)
-    rows.write_statuses(connection, [outcome.status for outcome in outcomes if outcome.status], state.now)
+    statuses = [outcome.status for outcome in outcomes if outcome.status]
+    rows.write_statuses(connection, statuses, state.now)
+    milestones.ended(connection, subjects, statuses, state.now)
     parents = {s.ref.id for s in subjects if s.ref.kind is not Kind.TRACK and (s in changed or s.ref in wanted)}
     critical = rows.record_dependants(connection, parents, [ref.id for ref in wanted])
     return Advanced(frozenset(sources), critical)
+
+
+def take_over(fleet: Fleet, connection: Connection, subjects: Sequence[Subject]) -> None:
+    """Merges what was handed in about these subjects, locked; nobody is asked."""
+    state = _State(fleet, connection, subjects)
+    changed = [subject for subject in subjects if _remerge(state, subject)]
+    rows.write(connection, changed, state.now, enriched=False)
+    rows.record_dependants(connection, [subject.ref.id for subject in changed], [])
 
 
 class _State:
@@ -141,7 +154,7 @@ class _Outcome:
 
 def _plan(state: _State, subject: Subject) -> _Outcome:
     standing = subject.standing
-    if standing is None or not standing.is_open:
+    if standing is None or not standing.is_open or not standing.has_begun(state.now):
         return _Outcome()
     view = _View(state, subject, standing)
     steps = state.fleet.steps.of(subject.ref.kind)
@@ -323,15 +336,14 @@ class _View:
 
     def status(self, *, ended: bool, deferred: bool) -> NewStatus:
         """How the subject stands now."""
-        wanted = self.standing.wanted or WANTED[self.kind]
         used = sorted({s.source for s in self.state.statements[self.subject.ref.id]} - {PRODUCER})
-        completeness = wanted_known(self.subject.values, wanted)
+        score = completeness(self.kind, self.subject.values)
         ref = self.subject.ref
         if not ended:
             status = self.standing.status if self.standing.refreshing else Status.IN_PROGRESS
-            return NewStatus(ref, status, completeness, tuple(used), refreshing=self.standing.refreshing)
+            return NewStatus(ref, status, score, tuple(used), refreshing=self.standing.refreshing)
         unanswered = [asked for there in self.needed for asked in self._asked_for_this(there) if not _answered(asked)]
-        return self._ended(bool(used), unanswered, completeness, tuple(used), deferred=deferred)
+        return self._ended(bool(used), unanswered, score, tuple(used), deferred=deferred)
 
     def _asked_for_this(self, there: Subject) -> Iterable[Asked]:
         for asked in self.state.asked[there.ref.id]:
@@ -343,7 +355,7 @@ class _View:
         self,
         found: bool,
         unanswered: Sequence[Asked],
-        completeness: float,
+        score: float,
         used: tuple[str, ...],
         *,
         deferred: bool,
@@ -357,7 +369,7 @@ class _View:
         return NewStatus(
             self.subject.ref,
             status,
-            completeness,
+            score,
             used,
             finished=True,
             is_retriable=status is not Status.COMPLETED and (open_questions or not self._was_asked),

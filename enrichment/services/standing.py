@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
+
 import redis
 import structlog
 from sqlalchemy import Connection, Engine
@@ -10,6 +12,7 @@ from enrichment.domain.outcomes import Judgement, Verdict
 from enrichment.reservoir import fleet as fleet_rows
 from enrichment.reservoir import lookups
 from enrichment.reservoir import subjects as rows
+from enrichment.reservoir.lookups import Touched
 from enrichment.reservoir.retrying import in_transaction
 from enrichment.reservoir.subjects import Ref
 from enrichment.services.fleet import LONG_PAUSE, STOP, Fleet
@@ -91,8 +94,7 @@ def keep_in_step(fleet: Fleet) -> None:
         away = known.stopped or known.paused_for > LONG_PAUSE
         if away:
             _hold(fleet, source, known.paused_for if not known.stopped else fleet_rows.STOPPED_SECONDS, known.reason)
-        while _chunk(fleet, source, away=away):
-            pass
+        _put_in_line(fleet, source, away=away)
         if away != known.deferred:
             _mark(fleet, source, away=away)
 
@@ -110,17 +112,29 @@ def _mark(fleet: Fleet, source: str, *, away: bool) -> None:
     in_transaction(fleet.engine, lambda connection: fleet_rows.mark_deferred(connection, source, deferred=away))
 
 
-def _chunk(fleet: Fleet, source: str, *, away: bool) -> int:
-    """Some lookups put aside or taken up; their subjects, and what depends on them, are to be planned again."""
+def _put_in_line(fleet: Fleet, source: str, *, away: bool) -> None:
+    """Lookups are put aside where nobody can ask them, and taken up where somebody can again."""
+    missing = fleet.missing(source)
+    if away:
+        _each_chunk(fleet, lambda connection: lookups.defer(connection, source), back=False)
+        return
+    _each_chunk(fleet, lambda connection: lookups.take_up(connection, source, missing), back=True)
+    if missing:
+        _each_chunk(fleet, lambda connection: lookups.defer_waiting(connection, source, missing), back=False)
+
+
+def _each_chunk(fleet: Fleet, move: Callable[[Connection], Sequence[Touched]], *, back: bool) -> None:
+    """Until there is nothing to move; subjects, and what depends on them, are to be planned again."""
 
     def work(connection: Connection) -> int:
-        touched = (lookups.defer if away else lookups.take_up)(connection, source)
-        rows.reopen(connection, [each.subject_id for each in touched] if not away else [])
+        touched = move(connection)
+        rows.reopen(connection, [each.subject_id for each in touched] if back else [])
         rows.record_replans(connection, {Ref(each.kind, each.subject_id): each.priority for each in touched})
         rows.record_dependants(connection, [each.subject_id for each in touched], [])
         return len(touched)
 
-    return in_transaction(fleet.engine, work)
+    while in_transaction(fleet.engine, work):
+        pass
 
 
 def for_cold_start(engine: Engine, source: str) -> Standing:

@@ -25,6 +25,8 @@ from enrichment.services.settle import KILLER_DEATHS
 DEAD_AFTER = 15.0
 """Seconds without a heartbeat after which a worker on another machine is taken for dead."""
 LOCK_SECONDS = 10
+CHUNKS = 20
+"""Of subjects that one round plans again."""
 
 log = structlog.get_logger()
 
@@ -73,6 +75,7 @@ class Steward:
             self._bring_due,
             lambda: standing.keep_in_step(self._fleet),
             self._drop_expired,
+            self._begin_due,
             self._replan,
             lambda: refill_all(self._fleet, self._fleet.sources),
         ]
@@ -124,8 +127,12 @@ class Steward:
     def _drop_expired(self) -> None:
         self._looked_until = expiry.drop_expired(self._fleet, self._looked_until)
 
+    def _begin_due(self) -> None:
+        with self._fleet.engine.begin() as connection:
+            rows.begin_due(connection, CHUNK * CHUNKS)
+
     def _replan(self) -> None:
-        for _ in range(20):
+        for _ in range(CHUNKS):
             if replan(self._fleet) < CHUNK:
                 return
 

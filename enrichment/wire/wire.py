@@ -62,10 +62,20 @@ class Place:
 
     def hidden(self, text: str) -> str:
         """The text with marks in the place of secrets: upstreams repeat in redirects and error pages what they got."""
+        for value, name in self._to_hide():
+            text = text.replace(value, name)
+        return text
+
+    def hidden_in(self, body: bytes) -> bytes:
+        """The same of a reply's body: neither cache nor findings nor dead letters are to hold a secret."""
+        for value, name in self._to_hide():
+            body = body.replace(value.encode(), name.encode())
+        return body
+
+    def _to_hide(self) -> Iterator[tuple[str, str]]:
         for name, value in self.secrets.items():
             if len(value) >= SHORTEST_SECRET:
-                text = text.replace(value, mark(name)).replace(quote(value, safe=""), mark(name))
-        return text
+                yield from ((form, mark(name)) for form in {value, quote(value, safe="")})
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,10 +99,12 @@ class Result:
 class Call:
     """One call under way: its turn, its deadline, and what has come of it.
 
-    refusal: of the upstream. trouble: our own Redis or PostgreSQL did not answer.
+    place: with the secrets that it began with. refusal: of the upstream. trouble: our own Redis or PostgreSQL did not
+    answer.
     """
 
     source: Source[Any]
+    place: Place
     turn: Turn
     deadline: float
     fresh_after: datetime | None
@@ -115,7 +127,7 @@ class Wire:
     def __init__(
         self,
         sources: Mapping[str, Source[Any]],
-        places: Mapping[str, Place],
+        places: dict[str, Place],
         limiter: Limiter,
         cache: Cache,
         http: httpx.Client,
@@ -133,7 +145,7 @@ class Wire:
         self._spend_day = spend_day
         self._sleep = sleep
         self._monotonic = monotonic
-        self._clients: dict[str, Any] = {}
+        self._clients: dict[str, tuple[Place, Any]] = {}
         self._making = Lock()
 
     def ask(
@@ -148,7 +160,7 @@ class Wire:
 
     def _answers(self, call: Call, question: Question, asks: Sequence[Ask]) -> tuple[Judgement, tuple[Answer, ...]]:
         try:
-            answers = tuple(call.source.ask(question, asks, self.client(call.source.name)))
+            answers = tuple(call.source.ask(question, asks, self._client(call)))
         except Exception as error:  # noqa: BLE001 - client libraries raise whatever they like
             return _why(call, error), ()
         if call.trouble is not None:
@@ -165,13 +177,13 @@ class Wire:
         found: Mapping[str, str] = {}
         with self._call(source, turn, self._cache.now()) as call:
             try:
-                found, judgement = call.source.probe(self.client(source)), ANSWER
+                found, judgement = call.source.probe(self._client(call)), ANSWER
             except Exception as error:  # noqa: BLE001 - client libraries raise whatever they like
                 judgement = _why(call, error)
         return self._result(call, judgement), found
 
     def _result(self, call: Call, judgement: Judgement, answers: tuple[Answer, ...] = ()) -> Result:
-        hidden = self._places[call.source.name].hidden
+        hidden = call.place.hidden
         judgement = replace(judgement, message=hidden(judgement.message))
         excerpt = hidden(_excerpt(call))
         return Result(judgement, answers, excerpt, call.calls, call.hits, call.seconds, call.said_at)
@@ -184,18 +196,19 @@ class Wire:
         except redis.RedisError as error:
             log.warning("reply is not kept", source=call.source.name, error=str(error)[:200])
 
-    def client(self, source: str) -> Any:
-        """The source's client, made at first use."""
-        if source not in self._clients:
-            with self._making:
-                if source not in self._clients:
-                    self._clients[source] = self._sources[source].client(_WireLine(self, source))
-        return self._clients[source]
+    def _client(self, call: Call) -> Any:
+        """The source's client, made at first use, and anew for other secrets: libraries keep them, and their tokens."""
+        source = call.source.name
+        with self._making:
+            kept = self._clients.get(source)
+            if kept is None or kept[0] is not call.place:
+                kept = self._clients[source] = call.place, call.source.client(_WireLine(self, call.place))
+        return kept[1]
 
     @contextmanager
     def _call(self, source: str, turn: Turn, fresh_after: datetime | None) -> Iterator[Call]:
         declared = self._sources[source]
-        call = Call(declared, turn, self._monotonic() + declared.max_seconds, fresh_after)
+        call = Call(declared, self._places[source], turn, self._monotonic() + declared.max_seconds, fresh_after)
         token = _under_way.set(call)
         try:
             yield call
@@ -219,6 +232,9 @@ class Wire:
         except NoAnswer as no:
             call.refusal = call.refusal or no
             raise
+        if cache:
+            # What is kept out of the cache is a token, which no dead letter is to show either.
+            call.last = reply
         if cache and reply.status == 200:
             call.to_keep.append((key, reply, asked_at))
         return reply
@@ -229,7 +245,7 @@ class Wire:
             location = reply.headers.get("location")
             if reply.status not in (301, 302, 303, 307, 308) or not location:
                 break
-            target = self._places[call.source.name].hidden(urljoin(url, location))
+            target = call.place.hidden(urljoin(url, location))
             if _origin(target) != _origin(url):
                 # What opens one host is not shown to another, nor to the same one in clear text.
                 headers = {name: value for name, value in headers.items() if name.lower() != "authorization"}
@@ -237,7 +253,6 @@ class Wire:
             url = target
         else:
             raise NoAnswer(Judgement(Verdict.FAILING, message=f"more than {REDIRECTS} redirects"), reply)
-        call.last = reply
         judgement = call.source.judge(reply)
         if judgement.verdict is not Verdict.ANSWER:
             raise NoAnswer(judgement, reply)
@@ -267,7 +282,7 @@ class Wire:
     def _read(self, call: Call, method: str, url: str, headers: Mapping[str, str], body: bytes) -> Reply:
         left = max(0.001, call.deadline - self._monotonic())
         timeout = httpx.Timeout(left, connect=min(CONNECT_SECONDS, left))
-        address, form = self._places[call.source.name].opened(url, body)
+        address, form = call.place.opened(url, body)
         with self._http.stream(method, address, headers=headers, content=form or None, timeout=timeout) as response:
             chunks, size = [], 0
             # A read time-out is per piece: a body that drips has to be stopped by the deadline.
@@ -279,7 +294,7 @@ class Wire:
                 if self._monotonic() > call.deadline:
                     raise httpx.ReadTimeout("the body did not end in time")
             received = {name.lower(): value for name, value in response.headers.items()}
-            return Reply(response.status_code, received, b"".join(chunks), url)
+            return Reply(response.status_code, received, call.place.hidden_in(b"".join(chunks)), url)
 
     def _spend(self, call: Call) -> None:
         """The turn is spent here, right before the request is written."""
@@ -300,13 +315,21 @@ class Wire:
         """Where this source is."""
         return self._places[source]
 
+    def open_with(self, source: str, secrets: Mapping[str, str]) -> bool:
+        """Calls from now on have these secrets; those under way keep theirs. False where they have not changed."""
+        place = self._places[source]
+        if place.secrets == secrets:
+            return False
+        self._places[source] = replace(place, secrets=dict(secrets))
+        return True
+
 
 class _WireLine:
     """A source's `Line`."""
 
-    def __init__(self, wire: Wire, source: str) -> None:
+    def __init__(self, wire: Wire, place: Place) -> None:
         self._wire = wire
-        self._place = wire.place(source)
+        self._place = place
 
     @property
     def base_url(self) -> str:

@@ -48,7 +48,7 @@ _CUT = frozenset({"short", "single"})
 """Two words for one cut: "Radio Edit", "Single Edit"."""
 _FILLER = re.compile(
     r"version|ver|mix|edit|remix(?:ed)?|rmx|edited|stereo|digital(?:ly)?|original|record(?:ing|ed)|full|track|album|lp"
-    r"|feat|special|hd|inch|the|a|an|of|in|at|on|from|and|with|by|for|new|s"
+    r"|feat|special|hd|inch|explicit|deluxe|ep|bonus|the|a|an|of|in|at|on|from|and|with|by|for|new|s"
 )
 _MANNER = re.compile(
     r"\d+|club|vocal|main|dark|deep|vinyl|i{1,3}|radio|party|house|techno|disco|version|short|tool|beat|beats"
