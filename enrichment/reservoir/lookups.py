@@ -222,6 +222,17 @@ def calls_waiting(connection: Connection, source: str, sizes: Mapping[str, int],
     return calls, any(row.rows >= sizes.get(row.question, 1) for row in rows if row.state == "gathering")
 
 
+_BUSY = text("""
+SELECT source FROM unnest(CAST(:sources AS text[])) AS s(source)
+WHERE EXISTS (SELECT FROM lookups l WHERE l.source = s.source AND l.state = 'waiting')
+""")
+
+
+def sources_waiting(connection: Connection, sources: Collection[str]) -> list[str]:
+    """Those of the sources that have something to be claimed."""
+    return list(connection.execute(_BUSY, {"sources": list(sources)}).scalars())
+
+
 _DEFER = text("""
 WITH rows AS (
     SELECT id FROM lookups WHERE source = :source AND state IN ('waiting', 'gathering', 'not_due')

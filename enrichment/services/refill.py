@@ -18,7 +18,9 @@ from enrichment.services.fleet import Fleet
 SLACK_SECONDS = 1.0
 """What a fetch message spends on its way and in the database, amply."""
 SHARE_OF_THREADS = 0.75
-LARGEST_UNLIMITED = 16
+LEAST, LARGEST_UNLIMITED = 2, 16
+WINDOW_SECONDS = 1.0
+"""How long windows stay as they are."""
 LINE_SECONDS, LONG_LINE = 0.2, 2
 """A line of more than so many windows lasts for longer than so many seconds."""
 
@@ -70,19 +72,22 @@ def _calls_waiting(fleet: Fleet, source: str, room: int) -> int:
 
 def windows(fleet: Fleet) -> dict[str, int]:
     """How many fetch messages each source may have in flight: rate × (latency + slack), within the fleet's threads."""
-    found: dict[str, int] = fleet.remembered("windows", lambda: _windows(fleet))
+    found: dict[str, int] = fleet.remembered("windows", lambda: _windows(fleet), WINDOW_SECONDS)
     return found
 
 
 def _windows(fleet: Fleet) -> dict[str, int]:
-    wanted = {source: _wanted(fleet, source) for source in fleet.sources}
+    """Threads are shared among the sources that have work; the others keep the least window, to begin with."""
+    with fleet.engine.connect() as connection:
+        busy = lookups.sources_waiting(connection, tuple(fleet.sources))
+    wanted = {source: _wanted(fleet, source) for source in busy}
     most = fleet.threads() * SHARE_OF_THREADS
-    share = min(1.0, most / sum(wanted.values()))
-    return {source: max(2, math.floor(number * share)) for source, number in wanted.items()}
+    share = min(1.0, most / max(1, sum(wanted.values())))
+    return {source: max(LEAST, math.floor(wanted.get(source, LEAST) * share)) for source in fleet.sources}
 
 
 def _wanted(fleet: Fleet, source: str) -> int:
     rate = fleet.limiter.budget(source).rate
     if math.isinf(rate):
         return LARGEST_UNLIMITED
-    return max(2, math.ceil(rate * (fleet.limiter.now(source).latency + SLACK_SECONDS)))
+    return max(LEAST, math.ceil(rate * (fleet.limiter.now(source).latency + SLACK_SECONDS)))

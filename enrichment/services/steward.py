@@ -24,7 +24,8 @@ from enrichment.services.settle import KILLER_DEATHS
 
 DEAD_AFTER = 15.0
 """Seconds without a heartbeat after which a worker on another machine is taken for dead."""
-LOCK_SECONDS = 10
+LOCK_SECONDS = 3
+"""How long a steward that dies in its round keeps the others from theirs; two at once only do the work twice."""
 CHUNKS = 20
 """Of subjects that one round plans again."""
 
