@@ -16,11 +16,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
 
-from cli import handover
+from cli import handover, masters
 from cli.failure import Failure, of_settings
 from enrichment.bootstrap import ROOT, Parts, build, migrate, register_sources
 from enrichment.embedded import Program, Servers, Supervisor
 from enrichment.publishing import make_sender
+from enrichment.reservoir.keys import VARIABLE as MASTERS
 from enrichment.services.fleet import Fleet
 from enrichment.settings import Settings, load
 
@@ -84,6 +85,8 @@ def joined(servers: Servers, extra: Mapping[str, str] | None = None) -> Opened:
     else:
         given = {**handover.read(servers.data), **(extra or {})}
     environment = given | servers.addresses.environment()
+    if not {**_environ(), **given}.get(MASTERS):
+        environment[MASTERS] = str(masters.made(servers.data.resolve()))
     settings = settings_of({**_environ(), **environment})
     if servers.owned:
         migrate(settings.database_url)
@@ -102,6 +105,7 @@ def _opened(settings: Settings, environment: Mapping[str, str], data: Path, serv
     with fleet.engine.connect():  # a database that is away is told at once; later on it is waited for
         pass
     register_sources(fleet)
+    fleet.standings()  # keys are from the database
     return Opened(fleet, settings, environment, data, servers)
 
 

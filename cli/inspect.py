@@ -11,9 +11,11 @@ from rich.table import Table
 
 from cli.failure import Failure
 from cli.fleet import opened
+from cli.operator import who
 from cli.show import console, note, print_json, table
 from enrichment.domain.subjects import Kind
 from enrichment.services import report, standing
+from enrichment.services.audit import audited
 
 
 def stats(data: Path | None, *, json: bool) -> None:
@@ -75,7 +77,8 @@ def resume(data: Path | None, name: str) -> None:
     """Ends a source's pause or stop."""
     with opened(data) as fleet:
         _known(name, list(fleet.fleet.sources))
-        standing.resume(fleet.fleet, name)
+        with audited(fleet.fleet, who(), "resume", name):
+            standing.resume(fleet.fleet, name)
     note(f"{name} goes on, with one call first; workers take up what was put aside")
 
 
@@ -83,7 +86,8 @@ def pause(data: Path | None, name: str, seconds: float, reason: str) -> None:
     """No calls to a source for so long."""
     with opened(data) as fleet:
         _known(name, list(fleet.fleet.sources))
-        standing.pause(fleet.fleet, name, seconds, reason, ours=False)
+        with audited(fleet.fleet, who(), "pause", name, seconds=seconds, reason=reason):
+            standing.pause(fleet.fleet, name, seconds, reason, ours=False)
     note(f"{name} is paused for {seconds:g} s; `linernotes sources resume {name}` ends that")
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -20,9 +19,10 @@ from enrichment.domain.questions import Question
 from enrichment.domain.subjects import Kind, clean_value
 from enrichment.services import standing
 from enrichment.services.fleet import Fleet
+from enrichment.services.turns import wait_for_turn
 from enrichment.sources.base import Ask, Source
 from enrichment.sources.reading import by_mbid
-from enrichment.wire.limiter import Turn
+from enrichment.wire.limiter import NotNow, Turn
 from enrichment.wire.wire import Result
 
 PATIENCE = 30.0
@@ -136,12 +136,10 @@ def _ask(fleet: Fleet, source: str, question: Question, keys: Mapping[str, str])
 
 
 def _turn(fleet: Fleet, source: str) -> Turn:
-    until = time.monotonic() + PATIENCE
-    while not isinstance(got := fleet.limiter.take(source), Turn):
-        if time.monotonic() + got.after > until:
-            reason = fleet.limiter.now(source).reason or "its turns are taken"
-            raise Failure(f"{source} cannot be called for {got.after:.0f} s: {reason}; see `linernotes sources`")
-        time.sleep(got.after)
+    got = wait_for_turn(fleet, source, PATIENCE)
+    if isinstance(got, NotNow):
+        reason = fleet.limiter.now(source).reason or "its turns are taken"
+        raise Failure(f"{source} cannot be called for {got.after:.0f} s: {reason}; see `linernotes sources`")
     return got
 
 

@@ -15,7 +15,7 @@ from uuid import UUID
 
 import typer
 
-from cli import dlq, inspect, tokens
+from cli import dlq, importing, inspect, keys, performers, tokens
 from cli.bench import bench
 from cli.cancel import cancel
 from cli.demo import ROWS, demo
@@ -321,24 +321,20 @@ def cancel_command(
 
 
 app.add_typer(tokens.app, name="tokens")
+app.add_typer(keys.app, name="keys")
 app.add_typer(dlq.app, name="dlq")
 
+app.add_typer(importing.app, name="import")
+app.add_typer(performers.app, name="performer")
+
 track_app = typer.Typer(help="Tracks.", no_args_is_help=True)
-performer_app = typer.Typer(help="Performers.", no_args_is_help=True)
 app.add_typer(track_app, name="track")
-app.add_typer(performer_app, name="performer")
 
 
 @track_app.command("report")
 def track_report_command(given: Id, data: Data = None, json: AsJson = False) -> None:
     """What is known of a track, who said so and when, and who was asked."""
     inspect.subject(data, Kind.TRACK, given, json=json)
-
-
-@performer_app.command("report")
-def performer_report_command(given: Id, data: Data = None, json: AsJson = False) -> None:
-    """What is known of a performer, who said so and when, and who was asked."""
-    inspect.subject(data, Kind.PERFORMER, given, json=json)
 
 
 @app.callback()

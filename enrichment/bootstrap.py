@@ -125,7 +125,7 @@ def _keys(settings: Settings, sources: Mapping[str, Source[Any]]) -> Keys:
 
 
 class _Terms:
-    """What the limiter holds each source to; read anew where a probe has replaced a source, or its keys have changed."""
+    """What the limiter holds each source to; read anew where a source or its keys have been replaced."""
 
     def __init__(self, settings: Settings, sources: Mapping[str, Source[Any]], places: Mapping[str, Place]) -> None:
         self._settings = settings

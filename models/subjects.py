@@ -17,7 +17,6 @@ from sqlalchemy.orm import Mapped, mapped_column
 from enrichment.domain.subjects import Kind
 from models.base import EMPTY_OBJECT, Base, Now
 
-
 _RA_NEED = """
 CASE WHEN coalesce(ra_artist_id, metadata ->> 'ra_artist_id') IS NULL THEN NULL
      ELSE CASE WHEN image_url IS NULL THEN 1
@@ -39,8 +38,8 @@ class Subject:
 
 
 class Performer(Subject, Base):
-    """ra_need: of those that Resident Advisor knows by an id: 1 without picture, 2 without address, 3 with both; 10 more
-    once they are enriched. Other programs may write RA's facts into `metadata` alone.
+    """ra_need: of those whose RA id is known: 1 without picture, 2 without RA's address, 3 with both; 10 more once they
+    are enriched. Other programs may write RA's facts into `metadata` alone.
     """
 
     __tablename__ = "performers"

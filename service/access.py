@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Annotated, Any
 
 from fastapi import Depends, HTTPException, Request, Security
@@ -27,18 +27,18 @@ def allowed(caller: Caller | None, *scopes: Scope, anonymous: bool) -> Caller:
 def needs(*scopes: Scope) -> Any:
     """A parameter's default: the caller, who has one of these scopes."""
 
-    def check(request: Request, given: Given) -> Caller:
+    async def check(request: Request, given: Given) -> Caller:
         secret = given.credentials if given is not None else None
-        return allowed(of(request).caller(secret), *scopes, anonymous=secret is None)
+        return allowed(await of(request).caller(secret), *scopes, anonymous=secret is None)
 
     return Depends(check)
 
 
-def metrics_allowed(request: Request, given: Given) -> None:
+async def metrics_allowed(request: Request, given: Given) -> None:
     """`read`, unless the operator has opened the metrics to all."""
     if METRICS not in of(request).open_to_all:
-        _check: Callable[..., Caller] = needs(Scope.READ).dependency
-        _check(request, given)
+        check: Callable[..., Awaitable[Caller]] = needs(Scope.READ).dependency
+        await check(request, given)
 
 
 Submitter = Annotated[Caller, needs(Scope.SUBMIT)]

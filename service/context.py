@@ -42,11 +42,17 @@ class Service:
     batches: anyio.CapacityLimiter
     checks: anyio.CapacityLimiter
 
-    def caller(self, secret: str | None) -> Caller | None:
+    async def caller(self, secret: str | None) -> Caller | None:
         """Who calls, None where a token is needed and there is none that opens anything."""
         if secret is not None:
+            await self._know_tokens()
             return tokens.caller_of(self.fleet, secret, datetime.now(UTC))
         return Caller("anybody", self.open_to_all) if self.open_to_all else None
+
+    async def _know_tokens(self) -> None:
+        """Usually they are known, and no thread is needed."""
+        if not tokens.are_known(self.fleet):
+            await in_thread(tokens.know, self.fleet)
 
     async def find(self, kind: Kind, given: str) -> Ref:
         """The subject of this id. Raises HTTPException 404."""

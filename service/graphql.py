@@ -40,11 +40,11 @@ class Context(BaseContext):
         self._authorization = connection.headers.get("authorization", "")
         self._spent = 0
 
-    def caller(self, scope: Scope) -> Caller:
+    async def caller(self, scope: Scope) -> Caller:
         """Who calls, with this scope. Raises GraphQLError."""
         secret = self.secret()
         try:
-            return allowed(self.service.caller(secret), scope, anonymous=secret is None)
+            return allowed(await self.service.caller(secret), scope, anonymous=secret is None)
         except HTTPException as error:
             code = "UNAUTHENTICATED" if error.status_code == 401 else "FORBIDDEN"
             raise GraphQLError(str(error.detail), extensions={"code": code}) from error
@@ -167,7 +167,7 @@ def _own(subject: type[Any], record: report.Record, **ids: str) -> Any:
 
 async def _records(info: Info, kind: Kind, ids: Sequence[str]) -> list[tuple[Ref, report.Record] | None]:
     context = info.context
-    await in_thread(context.caller, Scope.READ)
+    await context.caller(Scope.READ)
     context.spend(len(ids))
     service = context.service
 
@@ -225,7 +225,7 @@ class Query:
     ) -> EnrichmentStatus | None:
         """How far a subject has come; null for one that nobody knows."""
         context = info.context
-        await in_thread(context.caller, Scope.READ)
+        await context.caller(Scope.READ)
         context.spend(1)
         found = await in_thread(context.service.outlook.standing, Kind(kind.value), _checked(id))
         return _status(found) if found else None
@@ -269,7 +269,7 @@ async def _enrich(
     info: Info, ids: Sequence[str], *, force_refresh: bool, wait: float, priority: int
 ) -> list[EnrichmentResult]:
     context = info.context
-    await in_thread(context.caller, Scope.SUBMIT)
+    await context.caller(Scope.SUBMIT)
     context.spend(len(ids))
     if not 0 <= wait <= 120:
         raise GraphQLError("wait: 0 to 120 seconds", extensions={"code": "BAD_USER_INPUT"})
@@ -321,7 +321,7 @@ class Subscription:
     async def enrichment_progress(self, info: Info, track_id: strawberry.ID) -> AsyncIterator[EnrichmentResult]:
         """A known track now, and whenever something has changed, until it has ended."""
         context = info.context
-        await in_thread(context.caller, Scope.READ)
+        await context.caller(Scope.READ)
         service = context.service
         ref = await in_thread(outlook.find, service.fleet, Kind.TRACK, _checked(track_id))
         if ref is None:
@@ -354,7 +354,7 @@ schema = strawberry.Schema(
 
 async def _context(connection: HTTPConnection) -> Context:
     context = Context(connection)
-    if connection.scope["type"] == "http" and await in_thread(context.service.caller, context.secret()) is None:
+    if connection.scope["type"] == "http" and await context.service.caller(context.secret()) is None:
         raise HTTPException(401, "an access token is needed", {"WWW-Authenticate": "Bearer"})
     return context
 

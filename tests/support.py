@@ -10,7 +10,10 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
+import httpx
+
 from enrichment.embedded.server import poll
+from enrichment.wire.wire import WRITES_REQUEST
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -82,3 +85,22 @@ def worker(environ: Mapping[str, str], log: Path, threads: int = 8) -> Iterator[
     finally:
         if made.is_alive:
             made.stop()
+
+
+class FakeTransport(httpx.MockTransport):
+    """An upstream in this process that tells of the moment in which a request is written, as httpcore does.
+
+    connect: called before that.
+    """
+
+    def __init__(
+        self, handler: Callable[[httpx.Request], httpx.Response], connect: Callable[[], None] = lambda: None
+    ) -> None:
+        super().__init__(handler)
+        self._connect = connect
+
+    def handle_request(self, request: httpx.Request) -> httpx.Response:
+        self._connect()
+        if (trace := request.extensions.get("trace")) is not None:
+            trace(WRITES_REQUEST, {})
+        return super().handle_request(request)

@@ -15,7 +15,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from enrichment.bootstrap import log_to_stderr, register_sources
 from enrichment.services.steward import retire
-from workers import process
+from workers import foreign, process
 from workers.overdue import forget_old_requests, submit_overdue
 from workers.tasks import register_fetches
 from workers.unreadable import bring_in
@@ -38,6 +38,7 @@ def join(**_: Any) -> None:
     sys.setswitchinterval(0.0005)
     register_fetches()
     register_sources(process.fleet())
+    process.fleet().standings()
     process.steward().beat()
 
 
@@ -47,6 +48,7 @@ def start_steward(**_: Any) -> None:
     thread = threading.Thread(target=_rounds, name="steward", daemon=True)
     _threads.append(thread)
     thread.start()
+    _threads.extend(foreign.start(process.settings()))
 
 
 @signals.worker_shutting_down.connect
@@ -85,6 +87,7 @@ def _hand_back() -> None:
 def _rounds() -> None:
     while not process.stopping.wait(ROUND_SECONDS):
         try:
+            process.fleet().standings()  # keys that have changed, also where nothing else asks
             process.steward().round()
             bring_in()
             submit_overdue()

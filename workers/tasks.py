@@ -81,6 +81,42 @@ def fetch_artwork(self: Submission, *args: Any, **given: Any) -> str:
     return self.take(args, given)
 
 
+@app.task(name="import_events", base=Submission, bind=True)
+def import_events(self: Submission, *args: Any, **given: Any) -> str:
+    """`import_events.delay([{…}, …])`: events with their line-ups, as scrapers hand them over."""
+    return self.take(args, given)
+
+
+@app.task(name="enrich_event_performers", base=Submission, bind=True)
+def enrich_event_performers(self: Submission, *args: Any, **given: Any) -> str:
+    """`enrich_event_performers.delay(event_id)`: everybody on the bill."""
+    return self.take(args, given)
+
+
+@app.task(name="enrich_batch", base=Submission, bind=True)
+def enrich_batch(self: Submission, *args: Any, **given: Any) -> str:
+    """`enrich_batch.delay(batch_size=50, delay_seconds=60)`: performers that need it, spread over time."""
+    return self.take(args, given)
+
+
+@app.task(name="enrich_high_priority", base=Submission, bind=True)
+def enrich_high_priority(self: Submission, *args: Any, **given: Any) -> str:
+    """`enrich_high_priority.delay(limit=50)`: performers without picture."""
+    return self.take(args, given)
+
+
+@app.task(name="enrich_all_pending", base=Submission, bind=True)
+def enrich_all_pending(self: Submission, *args: Any, **given: Any) -> str:
+    """`enrich_all_pending.delay()`: every performer that needs it."""
+    return self.take(args, given)
+
+
+@app.task(name="reset_enrichment", base=Submission, bind=True)
+def reset_enrichment(self: Submission, *args: Any, **given: Any) -> str:
+    """`reset_enrichment.delay(performer_id)`: as if it had never been looked for; findings stay."""
+    return self.take(args, given)
+
+
 @signals.task_revoked.connect
 def give_up(request: Any = None, **_: Any) -> None:
     """A person has taken it back."""

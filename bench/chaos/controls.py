@@ -13,7 +13,7 @@ class Control:
     fault: str
     app: str
     sees: str
-    drain: float = 0.0
+    drain: float = 2.0
 
 
 CONTROLS = {
@@ -22,6 +22,6 @@ CONTROLS = {
         Control("no-steward", "kill", "bench.chaos.broken.no_steward", "lost", drain=4.0),
         Control("early-turn", "lock", "bench.chaos.broken.early_turn", "limits"),
         Control("no-fence", "thaw", "bench.chaos.broken.no_fence", "twice"),
-        Control("stock-transport", "redis-stop", "bench.chaos.broken.stock_transport", "falls"),
+        Control("stock-transport", "redis-stop", "bench.chaos.broken.stock_transport", "falls", drain=8.0),
     )
 }

@@ -5,7 +5,19 @@ from typing import Any
 from linernotes_client.calls import EnrichmentError, RequestRefused, ServiceTimeout, ServiceUnavailable, Statistics
 from linernotes_client.client import AsyncEnrichmentClient, EnrichmentClient
 from linernotes_client.shortcuts import enrich_scraped_tracks, ensure_enriched, queue_for_enrichment
-from linernotes_client.tasks import enrich_album, enrich_performer, enrich_track, enrich_tracks, fetch_artwork
+from linernotes_client.tasks import (
+    enrich_album,
+    enrich_all_pending,
+    enrich_batch,
+    enrich_event_performers,
+    enrich_high_priority,
+    enrich_performer,
+    enrich_track,
+    enrich_tracks,
+    fetch_artwork,
+    import_events,
+    reset_enrichment,
+)
 
 __all__ = [
     "APIEnrichmentPipeline",
@@ -17,13 +29,19 @@ __all__ = [
     "ServiceUnavailable",
     "Statistics",
     "enrich_album",
+    "enrich_all_pending",
+    "enrich_batch",
+    "enrich_event_performers",
+    "enrich_high_priority",
     "enrich_performer",
     "enrich_scraped_tracks",
     "enrich_track",
     "enrich_tracks",
     "ensure_enriched",
     "fetch_artwork",
+    "import_events",
     "queue_for_enrichment",
+    "reset_enrichment",
 ]
 
 

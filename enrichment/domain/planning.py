@@ -278,9 +278,3 @@ class Ways:
 def strategy_of(lane: Lane, *, background: bool) -> Lane:
     """A background refresh saves calls whatever lane asks for it."""
     return Lane.LOW_PRIORITY if background else lane
-
-
-def wanted_known(known: Mapping[str, object], wanted: Iterable[str]) -> float:
-    """Share of the wanted fields that are known, 0 to 1: the completeness score."""
-    names = tuple(wanted)
-    return sum(1 for name in names if known.get(name) is not None) / len(names) if names else 1.0

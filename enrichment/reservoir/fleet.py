@@ -167,6 +167,14 @@ def begin_probe(connection: Connection, source: str, seconds: float) -> bool:
     return connection.execute(_BEGIN_PROBE, {"source": source, "seconds": seconds}).first() is not None
 
 
+_PROBE_AGAIN = text("UPDATE source_states SET probe_at = NULL WHERE source = ANY(:sources)")
+
+
+def probe_again(connection: Connection, sources: Collection[str]) -> None:
+    """What they let us do may have changed."""
+    connection.execute(_PROBE_AGAIN, {"sources": list(sources)})
+
+
 _PROBED = text("""
 UPDATE source_states SET found = CAST(:found AS jsonb), probe_at = clock_timestamp() + make_interval(secs => :seconds)
 WHERE source = :source

@@ -242,6 +242,15 @@ class _Row:
         return True
 
 
+def namesakes(connection: Connection, names: Sequence[str]) -> list[Ref]:
+    """New performers of these names, beside those that have them already; the names must have been locked."""
+    keys = [Identity(Kind.PERFORMER, name=name).artist_key for name in names]
+    new = [{"id": str(uuid.uuid4()), "name": name, "artist_key": key} for name, key in zip(names, keys, strict=True)]
+    if new:
+        connection.execute(_NEW_PERFORMERS, {"rows": json.dumps(new)})
+    return [Ref(Kind.PERFORMER, uuid.UUID(row["id"])) for row in new]
+
+
 def album_of(connection: Connection, artist: str, title: str) -> Ref | None:
     """The album of these names, created where it is new; its name must have been locked."""
     resolver = _Resolver(connection)

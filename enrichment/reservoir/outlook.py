@@ -44,16 +44,23 @@ def standing(connection: Connection, kind: Kind, given: str) -> Any | None:
 
 
 _OPEN = text("""
-SELECT id, source, question, state, priority,
-    extract(epoch FROM due_at - clock_timestamp())::float AS due_in
-FROM lookups WHERE subject_id = ANY(:subjects) AND state IN ('gathering', 'waiting', 'claimed', 'not_due') AND blocking
-ORDER BY id
+SELECT l.id, l.source, l.question, l.state, l.priority,
+    extract(epoch FROM l.due_at - clock_timestamp())::float AS due_in,
+    (SELECT count(*) FROM (
+        SELECT FROM lookups a WHERE a.state = 'waiting' AND a.source = l.source AND a.priority = l.priority AND a.id < l.id
+        LIMIT :most
+    ) ahead) AS same_before
+FROM lookups l
+WHERE l.subject_id = ANY(:subjects) AND l.state IN ('gathering', 'waiting', 'claimed', 'not_due') AND l.blocking
+ORDER BY l.id
 """)
 
 
-def open_lookups(connection: Connection, subjects: Collection[uuid.UUID]) -> Sequence[Any]:
-    """What is still to be answered about them."""
-    return connection.execute(_OPEN, {"subjects": list(subjects)}).all()
+def open_lookups(connection: Connection, subjects: Collection[uuid.UUID], most: int) -> Sequence[Any]:
+    """What is still to be answered about them. same_before: how many of the same priority are in line before each,
+    counted up to `most`.
+    """
+    return connection.execute(_OPEN, {"subjects": list(subjects), "most": most}).all()
 
 
 _LEVELS = text("""
@@ -65,20 +72,6 @@ FROM lookups WHERE state = 'waiting' GROUP BY source, priority, question
 def levels(connection: Connection) -> Sequence[Any]:
     """All lines, by source, priority and question."""
     return connection.execute(_LEVELS).all()
-
-
-_AHEAD = text("""
-SELECT count(*) FROM (
-    SELECT FROM lookups WHERE state = 'waiting' AND source = :source AND priority = :priority AND id < :id LIMIT :most
-) ahead
-""")
-
-
-def ahead(connection: Connection, source: str, priority: int, number: int, most: int) -> int:
-    """How many of the same priority are in line before this lookup, counted up to `most`."""
-    values = {"source": source, "priority": priority, "id": number, "most": most}
-    found: int = connection.execute(_AHEAD, values).scalar_one()
-    return found
 
 
 _STATUSES = text("""

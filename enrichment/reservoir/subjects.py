@@ -12,15 +12,15 @@ from typing import Any
 
 from sqlalchemy import Connection, TextClause, bindparam, text, update
 
-from enrichment.domain.subjects import FIELDS, Kind, Status, clean_value
+from enrichment.domain.subjects import FIELDS, Kind, Status
 from models import TABLES, column_of
 
 CRITICAL = 10
 
-RA_FACTS = ("ra_artist_id", "ra_artist_url", "country", "country_code")
-"""Stand in a performer's metadata too, where other programs read them."""
-OF_EVENTS = (*RA_FACTS, "image_url")
-"""Other programs that import events may write these into a performer's metadata alone."""
+RA_KEYS = frozenset({"ra_artist_id", "ra_artist_url"})
+"""Who has one of them is known to Resident Advisor."""
+RA_FACTS = (*sorted(RA_KEYS), "country", "country_code")
+"""Stand in the metadata of those performers too, where other programs read them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,8 +152,6 @@ def _subject(kind: Kind, row: Mapping[Any, Any]) -> Subject:
     values: dict[str, Any] = {}
     for name, spec in FIELDS[kind].items():
         value = row[column_of(name)] if spec.shape == "scalar" else metadata.get(name)
-        if value is None and name in OF_EVENTS and kind is Kind.PERFORMER:
-            value = clean_value(kind, name, metadata.get(name))
         if value is not None:
             values[name] = value
     parents = {
@@ -234,7 +232,7 @@ def _columns(subject: Subject, now: datetime, *, enriched: bool) -> dict[str, An
             del columns[required]
     columns["metadata"] = metadata
     if kind is Kind.PERFORMER:
-        metadata |= _attribution(subject, enriched_at)
+        columns["metadata"] = _attributed(metadata, subject.values, enriched_at)
     else:
         columns["performer_id"] = subject.parents.get(Kind.PERFORMER)
     if kind is Kind.TRACK:
@@ -242,13 +240,14 @@ def _columns(subject: Subject, now: datetime, *, enriched: bool) -> dict[str, An
     return columns
 
 
-def _attribution(performer: Subject, enriched_at: datetime | None) -> dict[str, Any]:
-    """What metadata says of one that Resident Advisor knows; nothing of others."""
-    facts = {name: performer.values[name] for name in RA_FACTS if name in performer.values}
-    if not facts.keys() & {"ra_artist_id", "ra_artist_url"}:
-        return {}
+def _attributed(metadata: dict[str, Any], known: dict[str, Any], enriched_at: datetime | None) -> dict[str, Any]:
+    """The metadata of a performer; of one that Resident Advisor knows with its facts, and where they are from."""
+    facts = {name: known[name] for name in RA_FACTS if name in known}
+    if not facts.keys() & RA_KEYS:
+        return metadata
+    others = {name: value for name, value in metadata.items() if name not in RA_FACTS}
     moment = {"enriched_at": enriched_at.isoformat()} if enriched_at is not None else {}
-    return {**facts, "source": performer.metadata.get("source") or "resident_advisor", **moment}
+    return {"source": "resident_advisor", **others, **facts, **moment}
 
 
 _MARK = text("""
@@ -333,13 +332,16 @@ class Wish:
         )
 
 
-# What is open is joined: wishes add up and the priority rises. What has ended begins anew.
-_WANT = text("""
+_WANT = """
 INSERT INTO enrichment_status AS s (kind, subject_id, wanted, priority, forced_at, correlation_id, batch_id, due_at)
 SELECT kind, subject_id, wanted, priority, forced_at, correlation_id, batch_id,
     clock_timestamp() + make_interval(secs => delay)
 FROM jsonb_to_recordset(CAST(:rows AS jsonb)) AS r(kind text, subject_id uuid, wanted text[], priority int,
     forced_at timestamptz, correlation_id text, batch_id uuid, delay float8)
+"""
+
+# What is open is joined: wishes add up and the priority rises. What has ended begins anew.
+ASKED_AGAIN = """
 ON CONFLICT (kind, subject_id) DO UPDATE SET
     wanted = (SELECT array_agg(DISTINCT name) FROM unnest(s.wanted || excluded.wanted) AS w(name)),
     priority = CASE WHEN s.status IN ('pending', 'in_progress') THEN greatest(s.priority, excluded.priority)
@@ -354,7 +356,9 @@ ON CONFLICT (kind, subject_id) DO UPDATE SET
     finished_at = CASE WHEN s.status IN ('pending', 'in_progress') THEN s.finished_at END,
     status = CASE WHEN s.status = 'in_progress' THEN s.status ELSE 'pending' END,
     refreshing = false
-""")
+"""
+
+_WANT_OR_JOIN = text(_WANT + ASKED_AGAIN)
 
 
 def want(connection: Connection, wishes: Sequence[Wish]) -> None:
@@ -373,7 +377,7 @@ def want(connection: Connection, wishes: Sequence[Wish]) -> None:
         for wish in sorted(wishes, key=lambda wish: wish.ref.id.bytes)
     ]
     if rows:
-        connection.execute(_WANT, {"rows": json.dumps(rows)})
+        connection.execute(_WANT_OR_JOIN, {"rows": json.dumps(rows)})
 
 
 _DEPENDANTS = text("""

@@ -49,7 +49,7 @@ def take(fleet: Fleet, who: str, given: Sequence[Any], batch: uuid.UUID | None =
         try:
             requests.append((position, read(TrackRequest, each if isinstance(each, dict) else {"track": each})))
         except BadRequest as error:
-            items[position] = Item(position, None, str(error))
+            items[position] = Item(position, None, _plain(str(error)))
     accepted = submit_all(
         fleet,
         [request for _, request in requests],
@@ -61,6 +61,11 @@ def take(fleet: Fleet, who: str, given: Sequence[Any], batch: uuid.UUID | None =
     ordered = [items[position] for position in range(len(given))]
     in_transaction(fleet.engine, lambda connection: rows.add(connection, number, who, ordered))
     return Taken(number, ordered)
+
+
+def _plain(complaint: str) -> str:
+    """As PostgreSQL can hold it: a complaint may name a key that nobody could print."""
+    return complaint.encode("utf-8", "backslashreplace").decode().replace("\x00", "\\x00")
 
 
 def head(fleet: Fleet, batch: uuid.UUID) -> Head | None:

@@ -161,9 +161,8 @@ def _ask(fleet: Fleet, source: str, claims: list[Claim], turn: Turn) -> Result:
         return Result(_unasked(fleet, claims[0]))
     fresh_after = max((claim.fresh_after for claim in claims if claim.fresh_after), default=None)
     asks = [Ask(claim.id, claim.keys) for claim in claims]
-    place = fleet.wire.place(source)
     result = fleet.wire.ask(source, question, asks, turn, fresh_after)
-    if result.judgement.verdict is Verdict.REFUSED and fleet.has_other_keys(source, place):
+    if result.judgement.verdict is Verdict.REFUSED and fleet.has_other_keys(source, result.place):
         result = replace(result, judgement=replace(result.judgement, verdict=Verdict.SHED))
     try:
         standing.learn(fleet, source, result)

@@ -143,11 +143,11 @@ class Fleet:
             self._arrange()
             log.info("keys have changed", sources=changed)
 
-    def has_other_keys(self, source: str, place: Place) -> bool:
+    def has_other_keys(self, source: str, place: Place | None) -> bool:
         """Have the keys with which a call was made been replaced meanwhile?"""
         self.forget()
         self.standings()
-        return self.wire.place(source) is not place
+        return place is not None and self.wire.place(source) is not place
 
     def missing(self, source: str) -> frozenset[str]:
         """Names of the source's questions that cannot be asked: their keys are missing, or our terms forbid it."""

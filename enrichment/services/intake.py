@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from enrichment.services.artwork import request_artwork
+from enrichment.services.calls import CALLS, Call, ImportEvents
 from enrichment.services.fleet import Fleet
 from enrichment.services.requests import AlbumRequest, BadRequest, PerformerRequest, Request, TrackRequest, read
 from enrichment.services.submit import submit_all
@@ -72,6 +73,8 @@ def check(order: Order) -> None:
     _handler(order.task)
     if order.task in _ONE:
         _read(_ONE[order.task], order)
+    elif order.task in CALLS:
+        _called(order)
 
 
 def order_of(kept: Mapping[str, Any], id_: str | None = None) -> Order:
@@ -131,19 +134,27 @@ def _take_list(fleet: Fleet, order: Order) -> Taken:
     tracks = given.pop("tracks", None) if not args else args.pop(0)
     if not isinstance(tracks, list) or args or given:
         raise BadRequest("takes one list of tracks")
-    items = [_item(order, position, track) for position, track in enumerate(tracks)]
+    refused = take_tracks(fleet, [_item(order, position, track) for position, track in enumerate(tracks)])
+    return Taken(f"{len(tracks) - len(refused)} of {len(tracks)} tracks accepted", tuple(refused))
+
+
+def take_tracks(fleet: Fleet, orders: Sequence[Order]) -> list[Refusal]:
+    """Submits many orders of one track each; returns those that cannot be taken, the others go on.
+
+    Raises sqlalchemy.exc.DBAPIError where the database is away; then some may have been submitted.
+    """
     requests: list[tuple[Order, Request]] = []
     refused: list[Refusal] = []
-    for item in items:
+    for order in orders:
         try:
-            requests.append((item, read(TrackRequest, item.given)))
+            requests.append((order, read(TrackRequest, order.given)))
         except BadRequest as error:
-            refused.append(Refusal(item, str(error)))
-    accepted = submit_all(fleet, [request for _, request in requests], [item.id for item, _ in requests])
-    for (item, _), outcome in zip(requests, accepted, strict=True):
+            refused.append(Refusal(order, str(error)))
+    accepted = submit_all(fleet, [request for _, request in requests], [order.id for order, _ in requests])
+    for (order, _), outcome in zip(requests, accepted, strict=True):
         if outcome.error:
-            refused.append(Refusal(item, outcome.error))
-    return Taken(f"{len(tracks) - len(refused)} of {len(tracks)} tracks accepted", tuple(refused))
+            refused.append(Refusal(order, outcome.error))
+    return refused
 
 
 def _item(order: Order, position: int, track: Any) -> Order:
@@ -158,8 +169,29 @@ def _take_artwork(fleet: Fleet, order: Order) -> Taken:
         raise BadRequest(str(error)) from error
 
 
+def _called(order: Order) -> Call:
+    model = CALLS[order.task]
+    names = list(model.model_fields)[: len(order.args)]
+    if len(names) < len(order.args) or order.given.keys() & set(names):
+        raise BadRequest(f"takes {', '.join(model.model_fields)}, each once")
+    return read(model, {**dict(zip(names, order.args, strict=True)), **order.given})
+
+
+def _take_call(fleet: Fleet, order: Order) -> Taken:
+    call = _called(order)
+    if not isinstance(call, ImportEvents):
+        return Taken(call.take(fleet, order.id))
+    imported = call.imported(fleet, order.id)
+    rejected = (
+        Refusal(Order(order.task, (), {**order.given, "events": [call.events[row - 1]]}), error)
+        for row, error in imported.rejected
+    )
+    return Taken(str(imported.shown()), tuple(rejected))
+
+
 _TASKS: Mapping[str, Callable[[Fleet, Order], Taken]] = {
     **dict.fromkeys(_ONE, _take_one),
+    **dict.fromkeys(CALLS, _take_call),
     "enrich_tracks": _take_list,
     "fetch_artwork": _take_artwork,
 }

@@ -21,8 +21,7 @@ def begun(subjects: Sequence[Subject], focus: Collection[Ref], now: datetime) ->
         standing = subject.standing
         if standing is None or subject.ref not in focus or subject.ref.kind is not Kind.PERFORMER:
             continue
-        known_to_ra = subject.values.keys() & {"ra_artist_id", "ra_artist_url"}
-        if known_to_ra and standing.status is Status.PENDING and standing.has_begun(now):
+        if subject.values.keys() & rows.RA_KEYS and standing.status is Status.PENDING and standing.has_begun(now):
             log.info("Starting RA artist enrichment", performer_id=known_as(subject))
 
 

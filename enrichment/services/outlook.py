@@ -22,7 +22,7 @@ from enrichment.services.fleet import Fleet
 from enrichment.wire.limiter import SourceNow
 
 ENDED = frozenset({Status.COMPLETED, Status.PARTIAL, Status.FAILED})
-COUNTED = 1000
+COUNTED = 250
 """Of more lookups of one priority ahead the place is estimated: counting a long line takes longer than it is worth."""
 LINES_SECONDS, LINES_SHARE = 2.0, 0.05
 """How old the lengths of all lines may be, and the most of one thread's time that reading them may take."""
@@ -117,7 +117,7 @@ class Outlook:
             "open": [],
         }
         if row.status in (Status.PENDING, Status.IN_PROGRESS):
-            asked = rows.open_lookups(connection, [row.id, *row.parents])
+            asked = rows.open_lookups(connection, [row.id, *row.parents], COUNTED)
             ahead = [self._ahead(connection, each) for each in asked]
             standing |= _expected(row.now, asked, ahead)
         return standing
@@ -135,7 +135,7 @@ class Outlook:
 
     def _position(self, connection: Connection, lookup: Any) -> int:
         line = self._line_of(connection, lookup.source)
-        same = rows.ahead(connection, lookup.source, lookup.priority, lookup.id, COUNTED)
+        same: int = lookup.same_before
         if same == COUNTED:
             same = max(COUNTED, line.within(lookup.priority, lookup.id))
         return line.before(lookup.priority) + same + 1

@@ -25,7 +25,7 @@ from enrichment.reservoir import findings, lookups
 from enrichment.reservoir import subjects as rows
 from enrichment.reservoir.lookups import Asked, NewLookup
 from enrichment.reservoir.subjects import NewStatus, Ref, Standing, Subject
-from enrichment.services import milestones
+from enrichment.services import brought, milestones
 from enrichment.services.fleet import Fleet
 from models import OPEN_STATES, LookupState
 
@@ -59,6 +59,7 @@ def advance(fleet: Fleet, connection: Connection, subjects: Sequence[Subject], f
 
     subjects: locked, the parents of all tracks in focus among them.
     """
+    brought.take_up(fleet, connection, subjects)
     state = _State(fleet, connection, subjects)
     wanted = set(focus)
     changed = [subject for subject in subjects if _remerge(state, subject)]

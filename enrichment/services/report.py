@@ -13,12 +13,13 @@ from sqlalchemy import Connection, text
 
 from enrichment.domain.questions import Budget, Terms
 from enrichment.domain.subjects import FIELDS, WANTED, Kind, Status
-from enrichment.reservoir import findings, lookups
+from enrichment.reservoir import findings, lookups, performers
 from enrichment.reservoir import fleet as fleet_rows
 from enrichment.reservoir import subjects as rows
 from enrichment.reservoir.retrying import in_transaction
 from enrichment.reservoir.subjects import Ref
 from enrichment.services.fleet import Fleet
+from enrichment.services.performers import report_of
 from enrichment.services.progress import PRODUCER, database_now, left_out
 from enrichment.services.submit import by_text
 from models import OPEN_STATES, column_of
@@ -446,7 +447,7 @@ def subject_report(fleet: Fleet, kind: Kind, given: str) -> dict[str, Any] | Non
         standing = connection.execute(_STANDINGS, {"ids": [ref.id]}).one_or_none()
         report = {f"{kind}_id": subject.id, "id": str(ref.id), **_standing(standing), "fields": subject.values}
         if kind is Kind.PERFORMER:
-            report |= _performer_report(subject, standing)
+            report |= report_of(performers.one(connection, ref.id))
         stated = _stated(fleet, connection, ref)
         terms = terms_of(fleet, (each["source"] for each in stated))
         return report | {
@@ -470,19 +471,6 @@ def _standing(row: Any | None) -> dict[str, Any]:
         "sources_used": list(row.sources_used),
         "requested_at": _iso(row.requested_at),
         "finished_at": _iso(row.finished_at),
-    }
-
-
-def _performer_report(subject: Record, standing: Any | None) -> dict[str, Any]:
-    values = subject.values
-    return {
-        "performer_name": values.get("name"),
-        "has_ra_artist_id": "ra_artist_id" in values,
-        "has_image": "image_url" in values,
-        "has_ra_url": "ra_artist_url" in values,
-        "country": values.get("country"),
-        "enriched": standing is not None and standing.status in (Status.COMPLETED, Status.PARTIAL),
-        "enriched_at": _iso(subject.enriched_at),
     }
 
 

@@ -66,7 +66,7 @@ class AlbumRequest(Request):
     album_title: Name | None = Field(default=None, validation_alias=AliasChoices("album_title", "title"))
 
 
-R = TypeVar("R", bound=Request)
+R = TypeVar("R", bound=BaseModel)
 
 
 class BadRequest(ValueError):  # noqa: N818 - it is the request that is bad
@@ -82,7 +82,12 @@ def read(model: type[R], given: dict[str, Any]) -> R:
     try:
         return model.model_validate(given)
     except ValidationError as error:
-        raise BadRequest("; ".join(_complaint(each) for each in error.errors(include_url=False))) from error
+        raise BadRequest(complaints(error)) from error
+
+
+def complaints(error: ValidationError) -> str:
+    """What is wrong with each field."""
+    return "; ".join(_complaint(each) for each in error.errors(include_url=False))
 
 
 def _complaint(error: Any) -> str:

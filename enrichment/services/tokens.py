@@ -18,6 +18,7 @@ from enrichment.services.fleet import Fleet
 
 PREFIX = "ln_"
 """By which scanners for leaked secrets can tell one."""
+_KNOWN = "access tokens"
 KNOWN_SECONDS = 2.0
 """A revoked token opens nothing after so long."""
 
@@ -92,10 +93,20 @@ def opens(fleet: Fleet, secret: str) -> bool:
     return caller_of(fleet, secret, datetime.now(UTC)) is not None
 
 
+def are_known(fleet: Fleet) -> bool:
+    """Can `caller_of` answer without asking the database?"""
+    return fleet.kept(_KNOWN, KNOWN_SECONDS) is not None
+
+
+def know(fleet: Fleet) -> Mapping[bytes, _Token]:
+    """All tokens that open anything, as they were a moment ago."""
+    known: Mapping[bytes, _Token] = fleet.remembered(_KNOWN, lambda: _read(fleet), KNOWN_SECONDS)
+    return known
+
+
 def caller_of(fleet: Fleet, secret: str, now: datetime) -> Caller | None:
     """Who holds this token, None where it opens nothing. now: with its time zone."""
-    known: Mapping[bytes, _Token] = fleet.remembered("tokens", lambda: _read(fleet), KNOWN_SECONDS)
-    token = known.get(_digest(secret))
+    token = know(fleet).get(_digest(secret))
     if token is None or (token.expires_at is not None and token.expires_at <= now):
         return None
     return token.caller

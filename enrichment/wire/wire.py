@@ -2,7 +2,7 @@
 
     Wire.ask(source, question, asks, turn)
         client library -> transports -> Line.send -> the call that is under way in this thread
-            cache -> turn (use) -> day quota -> HTTP, redirects -> judge
+            cache -> connection -> day quota -> turn (use) -> request, redirects -> judge
 
 What the call came to is remembered here, whatever the library makes of it.
 """
@@ -16,6 +16,7 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from functools import partial
 from threading import Lock
 from typing import Any
 from urllib.parse import quote, urljoin, urlsplit
@@ -36,6 +37,8 @@ from enrichment.wire.limiter import Limiter, Turn
 
 log = structlog.get_logger()
 
+WRITES_REQUEST = "http11.send_request_headers.started"
+"""httpcore's trace event between the connection, which may take its time, and the request's first byte."""
 LARGEST_BODY = 20_000_000
 CONNECT_SECONDS = 3.0
 REDIRECTS = 5
@@ -83,7 +86,7 @@ class Result:
     """What a call came to. answers: one per ask, where the judgement is ANSWER. excerpt: of the reply, for people.
 
     calls: requests that reached the upstream. seconds: what they took. said_at: when the oldest reply from the cache
-    was asked for; None where all are new.
+    was asked for; None where all are new. place: with the secrets that the call was made with.
     """
 
     judgement: Judgement
@@ -93,13 +96,15 @@ class Result:
     hits: int = 0
     seconds: float = 0.0
     said_at: datetime | None = None
+    place: Place | None = None
 
 
 @dataclass(slots=True)
 class Call:
     """One call under way: its turn, its deadline, and what has come of it.
 
-    place: with the secrets that it began with. refusal: of the upstream. trouble: our own Redis or PostgreSQL did not
+    place: with the secrets that it began with. started: when the last request was written; seconds: from there to the
+    end of its reply, of all of them. refusal: of the upstream. trouble: our own Redis or PostgreSQL did not
     answer.
     """
 
@@ -112,6 +117,7 @@ class Call:
     last: Reply | None = None
     calls: int = 0
     hits: int = 0
+    started: float = 0.0
     seconds: float = 0.0
     said_at: datetime | None = None
     to_keep: list[tuple[str, Reply, datetime]] = field(default_factory=list)
@@ -186,7 +192,7 @@ class Wire:
         hidden = call.place.hidden
         judgement = replace(judgement, message=hidden(judgement.message))
         excerpt = hidden(_excerpt(call))
-        return Result(judgement, answers, excerpt, call.calls, call.hits, call.seconds, call.said_at)
+        return Result(judgement, answers, excerpt, call.calls, call.hits, call.seconds, call.said_at, call.place)
 
     def _keep(self, call: Call) -> None:
         try:
@@ -259,13 +265,10 @@ class Wire:
         return reply
 
     def _exchange(self, call: Call, method: str, url: str, headers: Mapping[str, str], body: bytes) -> Reply:
-        with _ours(call):
-            self._spend(call)
         sent = {"user-agent": USER_AGENT, "accept-encoding": "gzip, deflate"} | {
             k.lower(): v for k, v in headers.items()
         }
-        started = self._monotonic()
-        call.calls += 1
+        call.started = self._monotonic()
         try:
             return self._read(call, method, url, sent, body)
         except httpx.TimeoutException as error:
@@ -277,13 +280,16 @@ class Wire:
                 raise NoAnswer(Judgement(Verdict.BAD_REQUEST, message=f"not a URL to ask: {error}")) from error
             raise NoAnswer(Judgement(Verdict.FAILING, message=f"{type(error).__name__}: {error}"[:300])) from error
         finally:
-            call.seconds += self._monotonic() - started
+            call.seconds += self._monotonic() - call.started
 
     def _read(self, call: Call, method: str, url: str, headers: Mapping[str, str], body: bytes) -> Reply:
         left = max(0.001, call.deadline - self._monotonic())
         timeout = httpx.Timeout(left, connect=min(CONNECT_SECONDS, left))
         address, form = call.place.opened(url, body)
-        with self._http.stream(method, address, headers=headers, content=form or None, timeout=timeout) as response:
+        watched = {"trace": partial(self._on_event, call)}
+        with self._http.stream(
+            method, address, headers=headers, content=form or None, timeout=timeout, extensions=watched
+        ) as response:
             chunks, size = [], 0
             # A read time-out is per piece: a body that drips has to be stopped by the deadline.
             for chunk in response.iter_bytes():
@@ -296,8 +302,18 @@ class Wire:
             received = {name.lower(): value for name, value in response.headers.items()}
             return Reply(response.status_code, received, call.place.hidden_in(b"".join(chunks)), url)
 
+    def _on_event(self, call: Call, event: str, _about: Mapping[str, Any]) -> None:
+        """Httpcore tells of each step. The connection stands: what is written next is the request."""
+        if event == WRITES_REQUEST:
+            with _ours(call):
+                self._spend(call)
+            call.calls += 1
+            call.started = self._monotonic()
+
     def _spend(self, call: Call) -> None:
         """The turn is spent here, right before the request is written."""
+        if (wait := self._spend_day(call.source.name)) is not None:
+            raise NoAnswer(Judgement(Verdict.QUOTA, wait, "our day quota is used up"))
         if not call.turn.used and (early := call.turn.moment - self._monotonic()) > 0:
             self._sleep(early)
         while (no := self._limiter.use(call.turn)) is not None:
@@ -308,8 +324,6 @@ class Wire:
                 verdict = Verdict.FAILING if call.calls else Verdict.BLOCKED
                 raise NoAnswer(Judgement(verdict, None, "no further turn before the deadline"))
             self._sleep(no.after)
-        if (wait := self._spend_day(call.source.name)) is not None:
-            raise NoAnswer(Judgement(Verdict.QUOTA, wait, "our day quota is used up"))
 
     def place(self, source: str) -> Place:
         """Where this source is."""

@@ -14,13 +14,13 @@ from bench.chaos.rig import Plan, Rig, Shop
 from bench.chaos.verdict import Row
 from enrichment.embedded import Servers
 
-SPEED = 5.0
-SOON_DONE = {
-    f"LINERNOTES_{source}_BUDGET": "1/1"
-    for source in ("RESIDENTADVISOR", "ITUNES", "THEAUDIODB", "DISCOGS", "WIKIDATA", "SPOTIFY")
-}
-"""They allow that for the minute that this lasts."""
-PLAN = Plan(seconds=1, speed=SPEED, workers=2, rate=1, backlog=12, drain=60, environ=SOON_DONE)
+SPEED = 4.0
+"""Faster, and a machine with other work to do would be late by more than the tightest limit allows."""
+SLOW = ("RESIDENTADVISOR", "ITUNES", "THEAUDIODB", "DISCOGS", "WIKIDATA", "SPOTIFY")
+FAST = ("DEEZER", "ACOUSTICBRAINZ", "ARTWORK", "COVERARTARCHIVE", "LASTFM")
+ALIKE = {f"LINERNOTES_{source}_BUDGET": "1/1" for source in SLOW + FAST}
+"""The slow ones allow that for the minute that this lasts; the fast ones leave room to the tightest."""
+PLAN = Plan(seconds=1, speed=SPEED, workers=2, threads=64, rate=1, backlog=12, drain=60, environ=ALIKE)
 
 
 @pytest.fixture(scope="module")

@@ -18,6 +18,7 @@ import celeryconfig as fleet
 import linernotes_client
 import workers.tasks
 from enrichment.embedded import Servers
+from enrichment.services import intake
 from linernotes_client import celeryconfig as producer
 from linernotes_client import transport
 from linernotes_client.tasks import RemoteTask
@@ -47,7 +48,7 @@ def send(broker_url: str, *sent: Sent, **variables: str) -> subprocess.Completed
 
 
 def test_the_fleet_knows_the_tasks() -> None:
-    assert {"enrich_track", "enrich_tracks", "enrich_performer", "enrich_album", "fetch_artwork"} == TASKS
+    assert intake.TASKS == TASKS
     assert set(workers.tasks.app.tasks) >= TASKS
 
 

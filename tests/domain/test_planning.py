@@ -18,7 +18,6 @@ from enrichment.domain.planning import (
     prefixed,
     strategy_of,
     useful_steps,
-    wanted_known,
 )
 from enrichment.domain.questions import Question
 from enrichment.domain.subjects import INHERITED, Kind, Lane
@@ -200,14 +199,6 @@ def test_prefixes() -> None:
 def test_a_refresh_in_the_background_saves_calls() -> None:
     assert {strategy_of(lane, background=True) for lane in Lane} == {Lane.LOW_PRIORITY}
     assert strategy_of(Lane.CRITICAL, background=False) is Lane.CRITICAL
-
-
-@pytest.mark.parametrize(
-    ("known", "wanted", "share"),
-    [({}, "", 1.0), ({"a": 1}, "a b", 0.5), ({"a": None}, "a", 0.0), ({"a": 0, "b": False}, "a b", 1.0)],
-)
-def test_completeness(known: dict[str, Any], wanted: str, share: float) -> None:
-    assert wanted_known(known, wanted.split()) == share
 
 
 FIELDS = st.sampled_from(["a", "b", "c", "d", "genres", "label", "artwork_url", "cover_art_url"])

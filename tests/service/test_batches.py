@@ -21,8 +21,9 @@ def tracks(count: int, start: int = 0) -> list[dict[str, Any]]:
     ]
 
 
-def taken(api: Api, given: Any, **more: Any) -> dict[str, Any]:
-    found = api.http.post("/enrich/batch", json=given, **more)
+def taken(api: Api, given: Any, headers: dict[str, str] | None = None) -> dict[str, Any]:
+    headers = {"Content-Type": "application/json", **(headers or {})}
+    found = api.http.post("/enrich/batch", content=json.dumps(given), headers=headers)
     assert found.status_code == 202, found.text
     answer: dict[str, Any] = found.json()
     return answer
@@ -30,7 +31,14 @@ def taken(api: Api, given: Any, **more: Any) -> dict[str, Any]:
 
 def test_bad_items_are_told_each_and_the_good_ones_go_on(api: Api) -> None:
     good, *_ = tracks(1)
-    bad = [{"track_id": "unknown"}, {"artist_name": "A", "track_title": "T", "priority": 11}, 7, None, {"x": 1}, [good]]
+    bad = [
+        {"track_id": "unknown"},
+        {"artist_name": "A", "track_title": "T", "priority": 11},
+        7,
+        None,
+        {"\x00\ud800": 1},
+        [good],
+    ]
 
     answer = taken(api, [good, *bad])
 

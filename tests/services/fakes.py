@@ -26,6 +26,7 @@ from enrichment.services.submit import submit
 from enrichment.settings import Settings, load
 from enrichment.sources.base import Ask, Line, Reply, Source, judge_http
 from tests.conftest import Empty
+from tests.support import FakeTransport
 
 PLENTY = Budget((Limit(10_000, 1, 1000),), concurrency=8)
 
@@ -238,7 +239,7 @@ def a_bench(
     parts = Parts(
         send_fetch=on_send or (lambda source, ticket: tickets.append((source, ticket))),
         sleep=clock.sleep,
-        http=httpx.Client(transport=httpx.MockTransport(upstream)),
+        http=httpx.Client(transport=FakeTransport(upstream)),
         sources={source.name: source for source in made},
         threads=8,
         connections=1,  # whoever takes a second one within a transaction stalls

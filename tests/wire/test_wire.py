@@ -23,6 +23,7 @@ from enrichment.wire.cache import Cache
 from enrichment.wire.guard import guarded_transport
 from enrichment.wire.limiter import Limiter, Standing, Terms, Turn
 from enrichment.wire.wire import Place, Result, Wire
+from tests.support import FakeTransport
 
 QUESTION = Question("q", Kind.TRACK, ("title",), frozenset({"bpm"}))
 Handler = Callable[[httpx.Request], httpx.Response]
@@ -72,6 +73,7 @@ class Rig:
     clock: Clock = field(default_factory=Clock)
     seen: list[httpx.Request] = field(default_factory=list)
     day: list[float | None] = field(default_factory=list)
+    connection: httpx.HTTPError | None = None
 
     def __post_init__(self) -> None:
         terms = Terms(self.source.budget, self.source.max_seconds)
@@ -81,12 +83,16 @@ class Rig:
             {"probe": Place("http://probe.test", secrets={"KEY": "s3cret"})},
             self.limiter,
             Cache(self.redis),
-            httpx.Client(transport=httpx.MockTransport(self._handle), follow_redirects=False),
+            httpx.Client(transport=FakeTransport(self._handle, self._connect), follow_redirects=False),
             spend_day=lambda _: self.day.pop(0) if self.day else None,
             sleep=self.clock.sleep,
             monotonic=self.clock,
         )
         self.limiter.warm("probe")
+
+    def _connect(self) -> None:
+        if self.connection is not None:
+            raise self.connection
 
     def _handle(self, request: httpx.Request) -> httpx.Response:
         self.seen.append(request)
@@ -359,8 +365,7 @@ class TestBounds:
         assert len(read) <= 22
 
     @pytest.mark.parametrize(
-        "error",
-        [httpx.ConnectTimeout("t"), httpx.ReadTimeout("t"), httpx.ConnectError("e"), httpx.RemoteProtocolError("e")],
+        "error", [httpx.WriteError("e"), httpx.ReadTimeout("t"), httpx.ReadError("e"), httpx.RemoteProtocolError("e")]
     )
     def test_network_errors_are_failures(self, rig: Rig, error: httpx.HTTPError) -> None:
         def handler(_: httpx.Request) -> httpx.Response:
@@ -370,6 +375,13 @@ class TestBounds:
         result = rig.ask()
         assert result.judgement.verdict is Verdict.FAILING
         assert result.calls == 1
+
+    @pytest.mark.parametrize("error", [httpx.ConnectTimeout("t"), httpx.ConnectError("e")])
+    def test_a_host_that_is_not_reached_spends_no_turn(self, rig: Rig, error: httpx.HTTPError) -> None:
+        rig.connection = error
+        turn = rig.turn()
+        result = rig.ask(turn=turn)
+        assert (result.judgement.verdict, result.calls, turn.used) == (Verdict.FAILING, 0, False)
 
     def test_no_time_left_is_not_an_error_of_ours(self, rig: Rig) -> None:
         def how(line: Line) -> str:
