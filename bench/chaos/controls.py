@@ -20,7 +20,7 @@ CONTROLS = {
     each.name: each
     for each in (
         Control("no-steward", "kill", "bench.chaos.broken.no_steward", "lost", drain=4.0),
-        Control("early-turn", "lock", "bench.chaos.broken.early_turn", "limits"),
+        Control("early-turn", "pause", "bench.chaos.broken.early_turn", "limits"),
         Control("no-fence", "thaw", "bench.chaos.broken.no_fence", "twice"),
         Control("stock-transport", "redis-stop", "bench.chaos.broken.stock_transport", "falls", drain=8.0),
     )

@@ -314,16 +314,20 @@ def postgres_silent(rig: Rig, _load: Load, _row: Row) -> None:
 def lock(rig: Rig, load: Load, _row: Row) -> None:
     _line_up(rig, load, LINE)
     for _ in rig.every(7):
-        began = time.time()
-        _wait(rig, lambda began=began: _calls_since(rig, "musicbrainz", began) > 3, 10)  # type: ignore[misc]  # bound at once
+        _wait_for_calls(rig)
         with rig.blow(), rig.engine.begin() as connection:
             connection.exec_driver_sql("LOCK TABLE lookups IN ACCESS EXCLUSIVE MODE")
             rig.sleep(4)
     _send_home(rig)
 
 
-def _calls_since(rig: Rig, source: str, moment: float) -> int:
-    return sum(1 for line in rig.witnessed() if line["source"] == source and line["t"] > moment)
+TIGHTEST = "musicbrainz"
+
+
+def _wait_for_calls(rig: Rig) -> None:
+    """Until the tightest source is asked as fast as it allows."""
+    began = time.time()
+    _wait(rig, lambda: sum(x["source"] == TIGHTEST and x["t"] > began for x in rig.witnessed()) > 3, 10)
 
 
 LINE = 200
@@ -338,7 +342,7 @@ FROM generate_series(1, :rows) n
 def _line_up(rig: Rig, load: Load, rows: int) -> None:
     """Lookups that nobody waits for, before the source with the tightest limit."""
     names = {"artist_name", "title"}
-    asked = load.fleet.questions["musicbrainz"]
+    asked = load.fleet.questions[TIGHTEST]
     question = next(each.name for each in asked if each.kind is Kind.TRACK and names.issuperset(each.needs))
     rig.change(BACKLOG, rows=rows, question=question)
 
@@ -416,6 +420,22 @@ def retry_after(rig: Rig, load: Load, row: Row) -> None:
     row.further.append(at_least("retry-after: sources stopped by a wait of 11 days", len(stopped), 1))
     for source in stopped:
         standing.resume(load.fleet, source)
+
+
+@_fault("pause", "the tightest source, with a line before it, says 429 and Retry-After: 3", 10)
+def pause(rig: Rig, load: Load, row: Row) -> None:
+    """Turns that are held already, for moments in the pause, may not be used."""
+    _line_up(rig, load, LINE)
+    for _ in rig.every(8):
+        _wait_for_calls(rig)
+        hit = _refused_once(rig, TIGHTEST, "3")
+        if hit is not None:
+            with rig.blow() as blow:
+                rig.pauses.append((TIGHTEST, hit, hit + 3))
+                rig.sleep(3)
+            blow.began = hit
+    _send_home(rig)
+    row.further.append(at_least("pause: refusals", len(rig.pauses), 1))
 
 
 def _refused_once(rig: Rig, source: str, value: str | None) -> float | None:

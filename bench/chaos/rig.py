@@ -128,6 +128,12 @@ class Worker(ProgramChild):
             os.kill(self.pid, signal.SIGCONT)
 
     @property
+    def failures(self) -> int:
+        """How often it fell, or has said that it is about to: the process may still wait for its threads."""
+        told = self.log.read_text(errors="replace").count("Unrecoverable error") if self.log.exists() else 0
+        return max(self.falls, told)
+
+    @property
     def exit_code(self) -> int | None:
         """Of the process that has ended."""
         return None if self._process is None else self._process.poll()

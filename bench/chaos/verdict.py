@@ -141,7 +141,7 @@ def judged(rig: Rig, row: Row, ledger: Ledger, sampler: Sampler, drained: float 
     row.recovery = _recovery(rig, log)
     row.share = _share(sampler)
     row.more["shares"] = {name: round(share, 3) for name in sampler.usage.rates if (share := sampler.usage.share(name))}
-    row.falls = sum(worker.falls for worker in rig.workers)
+    row.falls = sum(worker.failures for worker in rig.workers)
     row.slots = _slots(rig)
 
 

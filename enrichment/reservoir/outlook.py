@@ -47,7 +47,8 @@ _OPEN = text("""
 SELECT l.id, l.source, l.question, l.state, l.priority,
     extract(epoch FROM l.due_at - clock_timestamp())::float AS due_in,
     (SELECT count(*) FROM (
-        SELECT FROM lookups a WHERE a.state = 'waiting' AND a.source = l.source AND a.priority = l.priority AND a.id < l.id
+        SELECT FROM lookups a
+        WHERE a.state = 'waiting' AND a.source = l.source AND a.priority = l.priority AND a.id < l.id
         LIMIT :most
     ) ahead) AS same_before
 FROM lookups l

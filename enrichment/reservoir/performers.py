@@ -17,6 +17,9 @@ NO_IMAGE, NO_URL, THE_REST = (1, 11), (2, 12), (3,)
 """Values of performers.ra_need. Those above 10 are enriched, and still lack something."""
 ANY_NEED = (*NO_IMAGE, *NO_URL, *THE_REST)
 CHUNK = 20_000
+"""Performers that are asked for in one transaction."""
+LOOK = 5_000
+"""Of the queue, how many more than are asked for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,21 +73,17 @@ def counts(connection: Connection) -> dict[int, int]:
     return {row.ra_need: row.rows for row in connection.execute(_COUNTS)}
 
 
-# Those on their way, or tried today, come last: to ask for them again joins what is open. The parts of an append are
-# read in their order, the second one only where the first was too short.
+# Those on their way, or tried today, come last: to ask for them again only joins what is open. Of a long queue no more
+# than its head is looked at.
 _ASK = text(f"""
-WITH wanted AS MATERIALIZED (
-    SELECT id, row_number() OVER () - 1 AS place FROM (
-        (SELECT p.id FROM performers p WHERE p.ra_need = ANY(:needs) AND NOT EXISTS (
-            SELECT FROM enrichment_status s WHERE s.kind = 'performer' AND s.subject_id = p.id
-            AND (s.status IN ('pending', 'in_progress') OR s.finished_at > clock_timestamp() - interval '1 day')
-        ) ORDER BY p.ra_need, p.enriched_at, p.id LIMIT :most)
-        UNION ALL
-        (SELECT p.id FROM performers p WHERE p.ra_need = ANY(:needs) AND EXISTS (
-            SELECT FROM enrichment_status s WHERE s.kind = 'performer' AND s.subject_id = p.id
-            AND (s.status IN ('pending', 'in_progress') OR s.finished_at > clock_timestamp() - interval '1 day')
-        ) ORDER BY p.ra_need, p.enriched_at, p.id LIMIT :most)
-    ) line LIMIT :most
+WITH head AS MATERIALIZED (
+    SELECT id, row_number() OVER (ORDER BY ra_need, enriched_at, id) AS place FROM performers
+    WHERE ra_need = ANY(:needs) ORDER BY ra_need, enriched_at, id LIMIT :look
+), wanted AS (
+    SELECT h.id, row_number() OVER (ORDER BY s.subject_id IS NOT NULL, h.place) - 1 AS place
+    FROM head h LEFT JOIN enrichment_status s ON s.kind = 'performer' AND s.subject_id = h.id
+        AND (s.status IN ('pending', 'in_progress') OR s.finished_at > clock_timestamp() - interval '1 day')
+    ORDER BY place LIMIT :most
 )
 INSERT INTO enrichment_status AS s (kind, subject_id, wanted, priority, due_at)
 SELECT 'performer', id, :fields, :priority, clock_timestamp() + make_interval(secs => place * :apart)
@@ -110,7 +109,7 @@ def ask(connection: Connection, needs: Collection[int], most: int, priority: int
     """Asks for performers of these needs, those of the first need first; the i-th (from 0) begins no earlier than
     i × seconds_apart from now. Returns how many.
     """
-    values = {**_asking(needs, priority), "most": most, "apart": seconds_apart}
+    values = {**_asking(needs, priority), "most": most, "look": most + LOOK, "apart": seconds_apart}
     return connection.execute(_ASK, values).rowcount
 
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import cached_property
 from typing import Any
+from uuid import UUID
 
 from sqlalchemy import Connection, text
 
@@ -67,7 +68,7 @@ def advance(fleet: Fleet, connection: Connection, subjects: Sequence[Subject], f
     milestones.begun(subjects, wanted, state.now)
     outcomes = [_plan(state, subject) for subject in subjects if subject.ref in wanted]
     new = [lookup for outcome in outcomes for lookup in outcome.lookups]
-    new += [picture for subject in subjects for picture in _pictures(state, subject, wanted)]
+    new += _pictures(state, wanted)
     sources = lookups.insert(connection, new, fleet.gather_seconds)
     statuses = [outcome.status for outcome in outcomes if outcome.status]
     rows.write_statuses(connection, statuses, state.now)
@@ -409,12 +410,18 @@ PICTURE = {Kind.ALBUM: ("download", "cover_art_url"), Kind.PERFORMER: ("portrait
 """The artwork question of each kind, and the field whose URL it downloads."""
 
 
-def _pictures(state: _State, subject: Subject, focus: set[Ref]) -> Iterable[NewLookup]:
-    """The chosen picture of an album or a performer, to be downloaded and checked; nobody waits for it."""
-    question, field = PICTURE.get(subject.ref.kind, ("", ""))
+def _pictures(state: _State, focus: set[Ref]) -> Iterable[NewLookup]:
+    """The chosen pictures of albums and performers, to be downloaded and checked; nobody waits for them."""
+    if "artwork" not in state.fleet.sources:
+        return
+    for id_, priority in _picture_priorities(state, focus).items():
+        yield from _picture(state, state.subjects[id_], priority)
+
+
+def _picture(state: _State, subject: Subject, priority: int) -> Iterable[NewLookup]:
+    question, field = PICTURE[subject.ref.kind]
     url = subject.values.get(field)
-    priority = _asked_with(state, subject, focus)
-    if not url or priority is None or "artwork" not in state.fleet.sources:
+    if not url:
         return
     before = next((a for a in state.asked[subject.ref.id] if a.question == question and a.source == "artwork"), None)
     if before is not None and (before.keys.get(field) == url or before.state in OPEN_STATES):
@@ -429,14 +436,16 @@ def artwork_priority(priority: int) -> int:
     return priority if priority in (LIVE_PLAY, MANUAL) else ARTWORK_PRIORITY
 
 
-def _asked_with(state: _State, subject: Subject, focus: set[Ref]) -> int | None:
-    """The priority of whoever asked for this subject or for a track of it, None where nobody wants a picture now."""
-    if subject.standing is not None and subject.ref in focus:
-        return subject.standing.priority
-    tracks = [
-        track.standing.priority
-        for track in state.subjects.values()
-        if track.ref in focus and track.standing is not None and subject.ref.id in track.parents.values()
-    ]
-    best = max(tracks, default=0)
-    return best if subject.ref.kind is Kind.ALBUM and best >= ARTWORK_FROM else None
+def _picture_priorities(state: _State, focus: set[Ref]) -> dict[UUID, int]:
+    """Whose picture is wanted now, with the priority of whoever asked for it, or for the tracks of an album."""
+    own: dict[UUID, int] = {}
+    of_tracks: dict[UUID, int] = {}
+    for subject in state.subjects.values():
+        if subject.standing is None or subject.ref not in focus:
+            continue
+        priority, album = subject.standing.priority, subject.parents.get(Kind.ALBUM)
+        if subject.ref.kind in PICTURE:
+            own[subject.ref.id] = priority
+        elif album in state.subjects and priority >= ARTWORK_FROM:
+            of_tracks[album] = max(of_tracks.get(album, 0), priority)
+    return of_tracks | own

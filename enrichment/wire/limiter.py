@@ -103,7 +103,7 @@ class SourceNow:
         """The breaker's state as metrics name it."""
         if self.paused_for > 0 and self.reason.startswith("breaker"):
             return "open"
-        return "half_open" if self.probing else "closed"
+        return "half_open" if self.probing and self.paused_for <= 0 else "closed"
 
 
 class Limiter:

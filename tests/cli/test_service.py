@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 import uuid
@@ -76,6 +77,28 @@ def test_serve(empty: Empty, tmp_path: Path) -> None:
     finally:
         process.terminate()
         assert process.wait(20) in (0, -15)
+
+
+def test_up_runs_the_service_with_a_token_of_its_own(data: Path) -> None:
+    command = [sys.executable, "-m", "cli.main", "up", "--data", str(data), "--port", "0", "--workers", "1"]
+    environ = {"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT)}
+    log = (data / "up.err").open("wb")
+    with (
+        log,
+        subprocess.Popen(  # noqa: S603 - ours
+            [*command, "--simulate", "--json"], env=environ, cwd=data, stdout=subprocess.PIPE, stderr=log
+        ) as process,
+    ):
+        assert process.stdout is not None
+        where = json.loads(process.stdout.readline())
+        headers = {"Authorization": f"Bearer {where['token']}"}
+        asked = httpx.get(f"{where['service']}/audit", headers=headers)
+        process.terminate()
+        assert process.wait(60) == 0
+
+    assert asked.status_code == 200
+    assert (data / "token").read_text() == where["token"]
+    assert (data / "token").stat().st_mode & 0o777 == 0o600
 
 
 def answers(port: int) -> bool:

@@ -81,6 +81,7 @@ def serving(fleet: Fleet, settings: Settings) -> Iterator[str]:
         server.handle_exit(15, None)
         thread.join(timeout=20)
         assert not thread.is_alive()
+        fleet.limiter._script.registered_client.connection_pool.disconnect()  # type: ignore[union-attr]  # of one kind of client
 
 
 @pytest.fixture

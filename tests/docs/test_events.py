@@ -1,0 +1,60 @@
+"""The page on events says what the code does, and its commands run."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+
+from enrichment.domain.completeness import WEIGHTS
+from enrichment.services import intake
+from tests.cli.conftest import Linernotes, data, linernotes
+from tests.conftest import Empty
+from tests.docs.pages import blocks, table_under
+
+__all__ = ["data", "linernotes"]
+
+ARTIST = {"id": "943", "name": "Carl Cox", "contentUrl": "/dj/carlcox", "country": {"name": "United Kingdom"}}
+EVENTS = [
+    {"event_id": "1975094", "title": "NYE", "artists": [ARTIST], "lineup_raw": "Carl Cox, Anetha b2b SPFDJ, tba"},
+    {"title": "without an id"},
+]
+
+
+def test_weights() -> None:
+    told = {
+        kind: {name: int(weight) for name, weight in re.findall(r"`(\w+)` (\d+)", weights)}
+        for kind, weights in table_under("docs/events.md", "## Completeness")
+    }
+    assert told == WEIGHTS
+
+
+def test_tasks() -> None:
+    told = {
+        name for row in table_under("docs/events.md", "## Enriching many") for name in re.findall(r"`(\w+)\(", row[0])
+    }
+    assert told <= intake.TASKS
+
+
+def test_its_commands_run(linernotes: Linernotes, data: Path, empty: Empty) -> None:
+    environ = {name: value for name, value in empty.environ().items() if name.startswith("LINERNOTES_")}
+    (data / "ra_events.jsonl.gz").write_text("\n".join(map(json.dumps, EVENTS)), "utf-8")
+    lines = [line for block in blocks("sh") if block.page.name == "events.md" for line in block.code.splitlines()]
+    said = {}
+    for line in lines:
+        ours = line.replace("4711", performer(linernotes, environ)) if "4711" in line else line
+        done = linernotes(*ours.split()[1:], **environ)
+        assert done.returncode == 0, (line, done.stderr)
+        said[line] = done
+    first, again, of_one = list(said.values())[:3]
+    assert "event 2 rejected: event_id: Field required" in first.stderr
+    assert "1 events, 3 performers on their bills, 3 of them new; 1 events rejected" in first.stderr
+    assert json.loads(again.stdout)["new_performers"] == 0
+    assert "3 performers accepted" in of_one.stderr
+    assert "total_ra_performers" in said["linernotes performer stats"].stdout
+
+
+def performer(linernotes: Linernotes, environ: dict[str, str]) -> str:
+    """Our id of one of them."""
+    found = json.loads(linernotes("performer", "needing", "--json", **environ).stdout)
+    return str(found[0]["performer_id"])
