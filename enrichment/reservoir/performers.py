@@ -16,8 +16,6 @@ from enrichment.reservoir.subjects import ASKED_AGAIN, RA_FACTS
 NO_IMAGE, NO_URL, THE_REST = (1, 11), (2, 12), (3,)
 """Values of performers.ra_need. Those above 10 are enriched, and still lack something."""
 ANY_NEED = (*NO_IMAGE, *NO_URL, *THE_REST)
-CHUNK = 20_000
-"""Performers that are asked for in one transaction."""
 LOOK = 5_000
 """Of the queue, how many more than are asked for."""
 
@@ -113,9 +111,11 @@ def ask(connection: Connection, needs: Collection[int], most: int, priority: int
     return connection.execute(_ASK, values).rowcount
 
 
-def ask_all(connection: Connection, needs: Collection[int], priority: int, after: uuid.UUID) -> tuple[int, uuid.UUID]:
+def ask_all(
+    connection: Connection, needs: Collection[int], most: int, priority: int, after: uuid.UUID
+) -> tuple[int, uuid.UUID]:
     """Asks for a chunk of all performers of these needs, those behind this id. Returns how many, and the last id."""
-    values = {**_asking(needs, priority), "most": CHUNK, "after": after}
+    values = {**_asking(needs, priority), "most": most, "after": after}
     row = connection.execute(_ASK_ALL, values).one()
     return row.rows, row.last or after
 

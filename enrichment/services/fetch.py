@@ -173,7 +173,7 @@ def _ask(fleet: Fleet, source: str, claims: list[Claim], turn: Turn) -> Result:
 
 def _unasked(fleet: Fleet, claim: Claim) -> Judgement:
     if claim.question in fleet.missing(claim.source):
-        # A key has been taken away a moment ago: the steward puts aside what waits for it.
+        # A key has been taken away a moment ago; what waits for it is put aside.
         return Judgement(Verdict.BLOCKED, message="its key is missing")
     return Judgement(Verdict.UNREADABLE, message=f"{claim.source} has no question {claim.question!r} any more")
 
@@ -182,6 +182,8 @@ def _settle(fleet: Fleet, claims: list[Claim], result: Result) -> Advanced:
     if result.judgement.verdict is Verdict.BLOCKED:
         with fleet.engine.begin() as connection:
             line.give_back(connection, claims)
+        if claims[0].question in fleet.missing(claims[0].source):
+            standing.put_aside(fleet, claims[0].source)
         return Advanced(frozenset())
     try:
         advanced = settle(fleet, claims, result)

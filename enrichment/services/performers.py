@@ -31,6 +31,7 @@ from enrichment.services.submit import by_text, submit
 SCHEDULED, URGENT, BACKFILL = 4, 7, 2
 """Priorities of enrich_batch, enrich_high_priority and enrich_all_pending."""
 MOST_IN_QUEUE = 1000
+CHUNK = 20_000
 
 log = structlog.get_logger()
 
@@ -68,14 +69,14 @@ def enrich_high_priority(
     return _once(fleet, request_id, work)
 
 
-def enrich_all_pending(fleet: Fleet, priority: int = BACKFILL) -> int:
-    """Asks for every performer that needs it. Returns how many."""
+def enrich_all_pending(fleet: Fleet, priority: int = BACKFILL, *, chunk: int = CHUNK) -> int:
+    """Asks for every performer that needs it, so many in a transaction. Returns how many."""
     asked, after = 0, NOBODY
     while True:
-        work = partial(rows.ask_all, needs=ANY_NEED, priority=priority, after=after)
+        work = partial(rows.ask_all, needs=ANY_NEED, most=chunk, priority=priority, after=after)
         count, after = in_transaction(fleet.engine, work)
         asked += count
-        if count < rows.CHUNK:
+        if count < chunk:
             return asked
 
 

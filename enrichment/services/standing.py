@@ -85,6 +85,7 @@ def resume(fleet: Fleet, source: str) -> None:
 
 def keep_in_step(fleet: Fleet) -> None:
     """By the steward: Redis follows PostgreSQL; lookups of sources that are away are put aside or taken up again."""
+    fleet.standings()  # with the keys there are
     with fleet.engine.connect() as connection:
         standings = fleet_rows.standings(connection)
     for source in fleet.sources:
@@ -114,12 +115,17 @@ def _mark(fleet: Fleet, source: str, *, away: bool) -> None:
 
 def _put_in_line(fleet: Fleet, source: str, *, away: bool) -> None:
     """Lookups are put aside where nobody can ask them, and taken up where somebody can again."""
-    missing = fleet.missing(source)
     if away:
         _each_chunk(fleet, lambda connection: lookups.defer(connection, source), back=False)
         return
+    missing = fleet.missing(source)
     _each_chunk(fleet, lambda connection: lookups.take_up(connection, source, missing), back=True)
-    if missing:
+    put_aside(fleet, source)
+
+
+def put_aside(fleet: Fleet, source: str) -> None:
+    """What waits for questions that cannot be asked: their keys are gone."""
+    if missing := fleet.missing(source):
         _each_chunk(fleet, lambda connection: lookups.defer_waiting(connection, source, missing), back=False)
 
 

@@ -180,7 +180,7 @@ class TestStored:
 
 
 class TestGone:
-    def test_what_waited_for_a_key_is_put_aside_and_taken_up(self, bench: Bench, gate: Gate) -> None:
+    def test_what_waited_for_a_key_is_put_aside_and_taken_up(self, bench: Bench) -> None:
         keys.put(bench.fleet, "GAMMA_KEY", OLD)
         track = bench.track()
         assert ("gamma.locked", "waiting", None) in bench.lookups(track)
@@ -197,7 +197,7 @@ class TestGone:
         assert ("gamma.locked", "ended", "found") in bench.lookups(track)
         assert bench.status(track).status == "completed"
 
-    def test_a_claim_of_one_who_knows_before_the_steward_comes_back(self, bench: Bench, gate: Gate) -> None:
+    def test_a_claim_of_one_who_knows_before_the_steward_is_put_aside(self, bench: Bench) -> None:
         keys.put(bench.fleet, "GAMMA_KEY", OLD)
         track = bench.track()
         bench.run("DELETE FROM lookups WHERE question = 'open'")
@@ -207,7 +207,7 @@ class TestGone:
         bench.fleet.send_fetch = None
         bench.drain()
 
-        assert bench.lookups(track) == [("gamma.locked", "waiting", None)]
+        assert bench.lookups(track) == [("gamma.locked", "deferred", None)]
         assert bench.letters() == []
 
     def test_a_refusal_of_a_key_that_was_replaced_meanwhile_stops_nothing(self, bench: Bench, gate: Gate) -> None:
@@ -222,7 +222,7 @@ class TestGone:
         bench.drain()
 
         assert not bench.fleet.standings()["gamma"].stopped
-        assert ("gamma.locked", "not_due", None) in bench.lookups(track)
+        assert ("gamma.locked", "not_due", "over_budget") in bench.lookups(track)
         bench.make_due()
         bench.settle_down()
         assert ("gamma.locked", "ended", "found") in bench.lookups(track)

@@ -9,6 +9,7 @@ from typing import Any, ClassVar
 
 import pytest
 import structlog
+from sqlalchemy.event import listen
 
 from enrichment.services import performers
 from enrichment.services.events import import_events
@@ -64,6 +65,17 @@ class TestWhoNeedsIt:
         known(bench, "new", **BOTH)
         assert names(performers.find_performers_needing_enrichment(bench.fleet)) == ["new", "no image"]
 
+    def test_on_an_index(self, bench: Bench) -> None:
+        made: list[tuple[str, Any]] = []
+        listen(bench.fleet.engine, "before_cursor_execute", lambda *told: made.append((told[2], told[3])))
+        performers.find_performers_needing_enrichment(bench.fleet)
+        performers.enrichment_stats(bench.fleet)
+        with bench.fleet.engine.begin() as connection:
+            connection.exec_driver_sql("SET LOCAL enable_seqscan = off")
+            for statement, values in made[:2]:
+                plan = connection.exec_driver_sql(f"EXPLAIN {statement}", values).scalars().all()
+                assert any("ix_performers_ra_need" in line for line in plan), plan
+
     def test_only_those_with_an_ra_id(self, bench: Bench) -> None:
         submit(bench.fleet, read(PerformerRequest, {"name": "Nobody"}))
         import_events(bench.fleet, [{"event_id": "1", "title": "A", "artists": [{"name": "By Page", **URL}]}])
@@ -110,11 +122,10 @@ class TestMany:
         assert performers.enrich_high_priority(bench.fleet, 10) == 1
         assert list(seconds_until_due(bench)) == ["no image"]
 
-    def test_all(self, bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(performers.rows, "CHUNK", 2)
+    def test_all(self, bench: Bench) -> None:
         for number in range(5):
             known(bench, f"no {number}")
-        assert performers.enrich_all_pending(bench.fleet) == 5
+        assert performers.enrich_all_pending(bench.fleet, chunk=2) == 5
         bench.settle_down()
         assert performers.enrichment_stats(bench.fleet)["enriched_performers"] == 5
 
