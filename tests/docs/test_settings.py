@@ -28,7 +28,8 @@ OPTIONS = {
     for name in re.findall(rf"{PREFIX}[A-Z]+_[A-Z_]+", CODE)
     if name.split("_")[1].lower() in SOURCES and name.split("_", 2)[2] not in ("URL", "BUDGET")
 }
-ALL = {*FIELDS, *OF_A_SOURCE, *OF_A_SITE, *SECRETS, *OPTIONS}
+FOREIGN = set(re.findall(r"RABBITMQ_[A-Z]+", CODE))
+ALL = {*FIELDS, *OF_A_SOURCE, *OF_A_SITE, *SECRETS, *OPTIONS, *FOREIGN}
 
 
 def _table() -> dict[str, tuple[str, str]]:
