@@ -123,7 +123,8 @@ class Steward:
 
     def _bring_due(self) -> None:
         with self._fleet.engine.begin() as connection:
-            lookups.bring_due(connection)
+            due = lookups.bring_due(connection)
+        refill_all(self._fleet, due)  # now: the rest of the round may take its time
 
     def _drop_expired(self) -> None:
         self._looked_until = expiry.drop_expired(self._fleet, self._looked_until)
