@@ -100,7 +100,7 @@ def lock(connection: Connection, refs: Iterable[Ref]) -> list[Subject]:
     """Locks these subjects and their parents, in the order of all, and reads them. Missing ones are left out."""
     wanted = set(refs)
     wanted |= _parents_of(connection, wanted)
-    subjects = _locked(connection, wanted)
+    subjects = _fetched(connection, wanted, _LOCK)
     # Read before locking, since locks go from parents to children: a link may have been made in between.
     linked = {Ref(kind, id_) for subject in subjects for kind, id_ in subject.parents.items()}
     return subjects if linked <= wanted else lock(connection, wanted | linked)
@@ -125,10 +125,6 @@ _READ = {
 # NO KEY UPDATE: creating a track takes a share of its performer's and album's key before its locks.
 _LOCK = {kind: text(f"{query} FOR NO KEY UPDATE") for kind, query in _READ.items()}
 _LOOK = {kind: text(query) for kind, query in _READ.items()}
-
-
-def _locked(connection: Connection, refs: set[Ref]) -> list[Subject]:
-    return _fetched(connection, refs, _LOCK)
 
 
 def family(connection: Connection, refs: Iterable[Ref]) -> list[Subject]:

@@ -94,14 +94,14 @@ class _State:
         self.subjects = {subject.ref.id: subject for subject in subjects}
         self.now, self.replans = rows.now_and_replans(connection, self.subjects)
         stated = findings.of(connection, self.subjects)
-        self.statements = {id_: [s for s in said if fleet.may_use(s, self.now)] for id_, said in stated.items()}
         self.silent = frozenset(id_ for id_, said in stated.items() if not said)
-        self.lapsed = {
-            (id_, s.source, s.field): s.stated_at
-            for id_, said in stated.items()
-            for s in said
-            if not fleet.may_use(s, self.now)
-        }
+        self.statements: dict[UUID, list[Statement]] = {id_: [] for id_ in stated}
+        self.lapsed: dict[tuple[UUID, str, str], datetime] = {}
+        for id_, each in ((id_, each) for id_, said in stated.items() for each in said):
+            if fleet.may_use(each, self.now):
+                self.statements[id_].append(each)
+            else:
+                self.lapsed[id_, each.source, each.field] = each.stated_at
         self.asked = lookups.asked(connection, self.subjects)
         self.away = fleet.away(connection)
 

@@ -59,7 +59,7 @@ def reset_breaker(source: Name, request: Request, caller: Operator) -> dict[str,
     before = fleet.limiter.now(source)
     with audited(fleet, caller.who, "reset breaker", source, breaker=before.breaker):
         # After any pause one call goes first, which the limiter calls half open too.
-        if before.breaker == "open" or (before.breaker == "half_open" and not before.paused_for):
+        if before.breaker in ("open", "half_open"):
             fleet.limiter.resume(source)
     now = fleet.limiter.now(source)
     return {"source": source, "before": before.breaker, "breaker": now.breaker, "paused_for": round(now.paused_for, 1)}
