@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 .DEFAULT_GOAL := help
-.PHONY: help env demo test check format up clean
+.PHONY: help env demo test check format up screenshots clean
 
 help: ## list the targets
 	@grep -hE '^[a-z][a-z-]*:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | while IFS="$$(printf '\t')" read -r name text; do printf '  make %-8s %s\n' "$$name" "$$text"; done
@@ -20,7 +20,7 @@ demo: env ## run the whole fleet on real tracks against simulated upstreams, and
 	@$(BIN)/linernotes demo
 
 test: env ## run every test
-	@$(BIN)/python -m pytest -q
+	@$(BIN)/python -m pytest -q -n 2 --dist loadgroup
 
 check: env ## format, lint, types, arrows, migrations in step with the models
 	@$(BIN)/ruff format --check .
@@ -35,6 +35,9 @@ format: env ## format the code and sort its imports
 
 up: env ## run the fleet on this machine until Ctrl-C
 	@$(BIN)/linernotes up
+
+screenshots: env ## make the pictures of the console in docs/images, with the Chromium of this machine
+	@$(BIN)/python -m tests.console.screenshots
 
 clean: ## remove the environment and what tools left behind
 	@rm -rf $(VENV) *.egg-info client/*.egg-info .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis

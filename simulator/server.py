@@ -14,6 +14,7 @@ import sys
 import threading
 import time
 from collections.abc import Awaitable, Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -59,6 +60,9 @@ class Simulator:
         self.scenario = faults.Scenario(scenario or ())
         self.witness = witness or Witness()
         self._clock, self._sleep = clock, sleep
+        # A large answer takes a while to make. On the loop itself it would hold up the clock reading of the next
+        # requests, and calls that kept their distance would look like a burst.
+        self._answers = ThreadPoolExecutor(1, "answers")
         self.started = clock()
 
     def _limit(self, source: str) -> limits.Limit | None:
@@ -109,7 +113,7 @@ class Simulator:
             reply = self._refusal(upstream, request, rule.retry_after)
             reply.verdict = "fault"
         else:
-            reply = upstream.answer(request)
+            reply = await asyncio.get_running_loop().run_in_executor(self._answers, upstream.answer, request)
         if rule is not None:
             reply.verdict = "fault"
             _spoil(reply, rule)

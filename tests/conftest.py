@@ -17,6 +17,15 @@ from enrichment.embedded import Servers, drop_database, new_database, temporary_
 from models import Base
 
 TEMPLATE = "migrated"
+ON_RABBITMQ = ("test_foreign.py", "test_foreign_lost.py", "test_rabbitmq.py")
+"""Modules that use the RabbitMQ which LINERNOTES_TEST_AMQP_URL names: there is one for all."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Whole modules are shared out between the processes of a run, since their fixtures are dear."""
+    for item in items:
+        group = "rabbitmq" if item.path.name in ON_RABBITMQ else item.nodeid.partition("::")[0]
+        item.add_marker(pytest.mark.xdist_group(group))
 
 
 @pytest.fixture(scope="session")

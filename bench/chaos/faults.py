@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from email.utils import formatdate
+from functools import partial
 
 import psycopg
 import redis
@@ -67,9 +68,13 @@ def nothing(rig: Rig, _load: Load, _row: Row) -> None:
     rig.sleep(rig.left)
 
 
+KILLS = 120
+"""In a long run: workers that are always being born do nothing else."""
+
+
 @_fault("kill", "a worker that holds claims, kill -9", 35)
 def kill(rig: Rig, _load: Load, _row: Row) -> None:
-    for _ in rig.every(5):
+    for _ in rig.every(max(5.0, rig.plan.seconds / KILLS)):
         _kill(rig)
 
 
@@ -194,6 +199,63 @@ def poison(rig: Rig, load: Load, row: Row) -> None:
     row.further.append(at_least("poison: letters after three deaths", rig.rows(query)[0].n, POISONED))
 
 
+@_fault("service", "the HTTP service, kill -9", 15)
+def service(rig: Rig, _load: Load, _row: Row) -> None:
+    for _ in rig.every(5):
+        with rig.blow():
+            _kill_service(rig)
+
+
+def _kill_service(rig: Rig) -> None:
+    rig.service.strike()
+    _wait(rig, rig.serves, PATIENCE)
+
+
+@_fault("two-beats", "another beat beside the one there is", 10)
+def two_beats(rig: Rig, _load: Load, row: Row) -> None:
+    """Each planned minute has one run, whoever ticks."""
+    with rig.blow():
+        rig.another_beat()
+        rig.sleep(max(rig.left, 70.0))
+    _runs_of_every_minute(rig, row)
+
+
+def _runs_of_every_minute(rig: Rig, row: Row) -> None:
+    (runs,) = rig.rows(RUNS)
+    row.more["runs"] = runs.n
+    row.further += [
+        at_least(f"{row.fault}: runs of a schedule of every minute", runs.n, 1),
+        at_most(f"{row.fault}: runs beyond one for each minute", runs.n - runs.minutes, 0),
+        at_most(f"{row.fault}: runs that have failed", runs.failed, 0),
+    ]
+
+
+RUNS = """
+SELECT count(*) AS n, count(*) FILTER (WHERE outcome = 'failed') AS failed,
+    coalesce(extract(epoch FROM max(planned_at) - min(planned_at)) / 60 + 1, 0)::int AS minutes
+FROM schedule_runs WHERE name = 'recheck'
+"""
+
+
+@_fault("dead-beat", "beat, kill -9, away for half a minute", 35)
+def dead_beat(rig: Rig, _load: Load, row: Row) -> None:
+    """Nothing but the clock's work waits for it, and that is made up once."""
+    (beat,) = rig.beats
+    for _ in rig.every(60):
+        with rig.blow() as blow:
+            beat.away = True
+            beat.strike()
+            rig.sleep(30)
+            beat.away = False
+        again = _wait(rig, partial(_ticked_since, rig, blow.ended), 35)
+        row.further.append(at_least("dead-beat: ticks again within 35 s", again, 1))
+    _runs_of_every_minute(rig, row)
+
+
+def _ticked_since(rig: Rig, since: float) -> bool:
+    return bool(rig.rows("SELECT FROM schedules WHERE ticked_at > to_timestamp(:since)", since=since))
+
+
 # --- Redis ----------------------------------------------------------------------------------------------------------
 
 
@@ -285,6 +347,17 @@ def _postgres_down(rig: Rig) -> None:
     server = rig.shop.servers.postgres
     with rig.blow():
         _down(rig, server, 2, lambda: server.stop(IMMEDIATE))
+
+
+@_fault("postgres-at-once", "immediate stop the moment that a caller is told that its request is accepted", 10)
+def postgres_at_once(rig: Rig, load: Load, _row: Row) -> None:
+    server = rig.shop.servers.postgres
+    for number in rig.every(5, least=10):
+        wish = load.next_request(CRITICAL)
+        (load.post if number % 2 and "track_id" in wish else load.submit)(wish | {"priority": CRITICAL})
+        with rig.blow():
+            server.stop(IMMEDIATE)
+            server.start(PATIENCE)
 
 
 @_fault("commit-cut", "the answer to 5 % of COMMITs is lost", 10, proxied=True)
@@ -486,7 +559,6 @@ def silent_producer(rig: Rig, load: Load, _row: Row) -> None:
     for number in rig.every(1.5):
         with rig.blow():
             wish = load.next_request(CRITICAL)
-            wish = {name: value for name, value in wish.items() if name != "delayed"}
             load.submit(wish | {"priority": (CRITICAL, LOW)[number % 2]}, silent=True)
 
 
@@ -530,8 +602,7 @@ def inversion(rig: Rig, load: Load, row: Row) -> None:
     """A critical lookup waits for two calls of its source at most, and for what of its own kind is before it."""
     _line_up(rig, load, INVERTED)
     for _ in rig.every(2):
-        wish = {name: value for name, value in load.next_request(CRITICAL).items() if name != "delayed"}
-        load.submit(wish | {"priority": CRITICAL})
+        load.submit(load.next_request(CRITICAL) | {"priority": CRITICAL})
     found = rig.rows(WAITED)[0]
     row.more |= {"critical": found.n, "critical_p95": round(found.p95, 2)}
     row.further.append(at_most("inversion: critical lookups wait, p95 seconds", found.p95, 2.0))
@@ -542,14 +613,21 @@ def inversion(rig: Rig, load: Load, row: Row) -> None:
 
 
 @_fault(
-    "everything", "kills, stops of both Redis and of PostgreSQL, 5xx and 429, in any order and beside each other", 60
+    "everything",
+    "kills of workers and service, both Redis and PostgreSQL down, 5xx and 429, in any order and beside each other",
+    60,
 )
 def everything(rig: Rig, _load: Load, _row: Row) -> None:
     with suppress(OperationalError):
         rig.scenario(upstreams.EVERYTHING)
         for _ in rig.every(5):
-            rig.random.choice((_kill, _kill, _postgres_down, _a_redis_down))(rig)
+            rig.random.choice((_kill, _kill, _postgres_down, _a_redis_down, _service_down))(rig)
         rig.scenario([])
+
+
+def _service_down(rig: Rig) -> None:
+    with rig.blow():
+        _kill_service(rig)
 
 
 def _a_redis_down(rig: Rig) -> None:

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Sequence
+import zlib
+from collections import Counter
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
-from uuid import UUID
 
+import httpx
 import redis
 from celery import Celery
 from kombu.entity import Exchange, Queue
@@ -30,7 +32,9 @@ CRITICAL, DEFAULT, LOW = 10, 5, 2
 PRIORITIES = (CRITICAL,) + (DEFAULT,) * 6 + (LOW,) * 3
 DUPLICATES = 0.05
 PERFORMERS = 0.15
-DELAYED = 0.2
+DELAYED, POSTED = 0.2, 0.3
+"""Shares of what comes by `.delay()` and, of tracks, over HTTP; the rest is submitted."""
+PATIENCE = 15.0
 CALLERS = 6
 TRIES = 3
 """How often a caller that got an error asks again, with the same id."""
@@ -40,15 +44,15 @@ _EXCHANGE = Exchange("linernotes", type="direct")  # type: ignore[no-untyped-cal
 
 @dataclass
 class Ledger:
-    """What callers were told. accepted: by request id, the subject. published: ids of messages the broker took.
+    """What callers were told. accepted: ids that producers gave. published: those in messages the broker took.
 
-    errors: answers that were errors. slowest: seconds until the slowest good answer.
+    errors: answers that were errors, by their text. slowest: seconds until the slowest good answer.
     """
 
-    accepted: dict[str, UUID] = field(default_factory=dict)
+    accepted: set[str] = field(default_factory=set)
     asked: int = 0
     published: set[str] = field(default_factory=set)
-    errors: int = 0
+    errors: Counter[str] = field(default_factory=Counter)
     slowest: float = 0.0
     lock: threading.Lock = field(default_factory=threading.Lock)
 
@@ -118,32 +122,45 @@ class Load:
             made |= {"performer_id": f"p{number}", "name": artist.partition(", ")[0]}
         else:
             made |= {"track_id": f"t{number}", "artist_name": artist, "track_title": row["title"]}
-        made["delayed"] = chance.random() < DELAYED
         self._given.append(made)
         return made
 
-    def _ask(self, given: dict[str, Any]) -> None:
-        wish = {name: value for name, value in given.items() if name != "delayed"}
-        if given["delayed"]:
+    def _ask(self, wish: dict[str, Any]) -> None:
+        chance = zlib.crc32(key_of(wish).encode()) / 2**32  # not of the seed's: callers are threads, in any order
+        if chance < DELAYED:
             self._delay(wish)
+        elif chance < DELAYED + POSTED and "track_id" in wish:
+            self.post(wish)
         else:
             self.submit(wish)
 
     def submit(self, wish: dict[str, Any], *, silent: bool = False) -> None:
         """Handed in until a caller is told that it is accepted, or tired of asking."""
         request: Request = read(TrackRequest if "track_id" in wish else PerformerRequest, wish)
+        self._insist(wish, DBAPIError, lambda: submit(self.silent if silent else self.fleet, request))
+
+    def post(self, wish: dict[str, Any]) -> None:
+        """The same over HTTP, for a track."""
+
+        def work() -> None:
+            url = f"{self._rig.url}/enrich?wait=0"
+            httpx.post(url, json=wish, timeout=PATIENCE, trust_env=False).raise_for_status()
+
+        self._insist(wish, httpx.HTTPError, work)
+
+    def _insist(self, wish: dict[str, Any], failure: type[Exception], work: Callable[[], object]) -> None:
         for attempt in range(TRIES):
             started = time.monotonic()
             try:
-                ref = submit(self.silent if silent else self.fleet, request)
-            except DBAPIError:
+                work()
+            except failure as error:
                 with self.ledger.lock:
-                    self.ledger.errors += 1
+                    self.ledger.errors[f"{type(error).__name__}: {error}"[:80]] += 1
                 self._stop.wait(attempt)
                 continue
             with self.ledger.lock:
                 self.ledger.asked += 1
-                self.ledger.accepted[key_of(wish)] = ref.id
+                self.ledger.accepted.add(key_of(wish))
                 self.ledger.slowest = max(self.ledger.slowest, time.monotonic() - started)
             return
 

@@ -10,7 +10,7 @@ import sys
 import threading
 import time
 import uuid
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -30,7 +30,7 @@ from cli.upstream import simulated
 from enrichment.bootstrap import migrate
 from enrichment.embedded import Program, Servers, drop_database, new_database
 from enrichment.embedded.redis import RedisServer
-from enrichment.embedded.server import poll
+from enrichment.embedded.server import free_port, poll
 from enrichment.embedded.supervisor import ProgramChild
 from enrichment.settings import load
 
@@ -50,6 +50,9 @@ BUDGETS = {
     "LINERNOTES_COVERARTARCHIVE_BUDGET": "2/1",
     "LINERNOTES_LASTFM_BUDGET": "2/1",
 }
+
+SCHEDULES = {"LINERNOTES_SCHEDULE_RECHECK": "* * * * *"}
+"""One runs often enough to be seen."""
 
 _OPEN = text("""
 SELECT (SELECT count(*) FROM lookups WHERE state IN ('gathering', 'waiting', 'claimed', 'not_due'))
@@ -99,18 +102,18 @@ class Blow:
     thawed: float | None = None
 
 
-class Worker(ProgramChild):
-    """A Celery worker process. falls: how often it ended although nobody has killed or stopped it."""
+class Struck(ProgramChild):
+    """A process of the fleet. falls: how often it ended although nobody has killed or stopped it."""
 
-    def __init__(self, name: str, app: str, environ: Mapping[str, str], threads: int, data: Path) -> None:
-        command = [sys.executable, "-m", "celery", "-A", app, "worker", "-P", "threads", "-c", str(threads)]
-        command += ["-n", f"{name}@%h", "--without-gossip", "--without-mingle", "-Q", QUEUES, "-l", "INFO"]
-        super().__init__(Program(name, command, {**importable(), **environ}), data)
+    def __init__(self, name: str, command: Sequence[str], environ: Mapping[str, str], data: Path) -> None:
+        super().__init__(Program(name, [sys.executable, "-m", *command], {**importable(), **environ}), data)
         self.falls = 0
         self.ours = False
         """Its end is our doing."""
         self.mortal = False
         """It may end at any time, by poison."""
+        self.away = False
+        """It is not to be started again yet."""
 
     def strike(self) -> None:
         """Kill -9."""
@@ -126,6 +129,20 @@ class Worker(ProgramChild):
         """Lets them go on."""
         if self.pid is not None:
             os.kill(self.pid, signal.SIGCONT)
+
+    @property
+    def failures(self) -> int:
+        """How often it fell."""
+        return self.falls
+
+
+class Worker(Struck):
+    """A Celery worker."""
+
+    def __init__(self, name: str, app: str, environ: Mapping[str, str], threads: int, data: Path) -> None:
+        command = ["celery", "-A", app, "worker", "-P", "threads", "-c", str(threads), "-n", f"{name}@%h"]
+        command += ["--without-gossip", "--without-mingle", "-Q", QUEUES, "-l", "INFO"]
+        super().__init__(name, command, environ, data)
 
     @property
     def failures(self) -> int:
@@ -154,9 +171,12 @@ class Rig:
         """Not the fleet's: what is looked at from outside."""
         self.environ = self._environ(database_url)
         self.workers = [
-            Worker(f"w{number}-{uuid.uuid4().hex[:6]}", app, self.environ, plan.threads, shop.servers.data)
-            for number in range(plan.workers)
+            Worker(_name("worker"), app, self.environ, plan.threads, shop.servers.data) for _ in range(plan.workers)
         ]
+        self.port = free_port()
+        service = ["service", "--port", str(self.port)]
+        self.service = Struck(_name("service"), service, self.environ, shop.servers.data)
+        self.beats = [self._beat(app)]
         self.blows: list[Blow] = []
         self.pauses: list[tuple[str, float, float]] = []
         """Sources that we have told to be left alone: from when to when."""
@@ -176,44 +196,75 @@ class Rig:
             "LINERNOTES_DATABASE_URL": database_url,
             "LINERNOTES_BROKER_URL": plan.broker or addresses.broker_url,
             "LINERNOTES_THREADS": str(plan.threads),
+            "LINERNOTES_OPEN_TO_ALL": "submit,read",
             **BUDGETS,
+            **SCHEDULES,
             **plan.environ,
         }
+
+    def _beat(self, app: str) -> Struck:
+        name = _name("beat")
+        kept = self.shop.servers.data / "run" / f"{name}.schedule"
+        command = ["celery", "-A", app, "beat", "--schedule", str(kept), "--pidfile", "", "-l", "INFO"]
+        return Struck(name, command, self.environ, self.shop.servers.data)
+
+    def another_beat(self) -> None:
+        """Beats beside the one there is, as where a deploy forgot the old one."""
+        self.beats.append(self._beat("workers"))
+        self.beats[-1].spawn()
+
+    @property
+    def children(self) -> list[Struck]:
+        """Every process of the fleet."""
+        return [*self.workers, self.service, *self.beats]
 
     # --- its life -------------------------------------------------------------------------------------------------
 
     def start(self) -> None:
-        """Workers are ready, the witness begins."""
+        """Workers and service are ready, the witness begins."""
         self.scenario([])
         self._log_from = self._control("POST", "reset")["log"]["offset"]
-        for worker in self.workers:
-            worker.spawn()
+        for child in self.children:
+            child.spawn()
         for worker in self.workers:
             if not poll(lambda worker=worker: worker.is_ready, READY_SECONDS):  # type: ignore[misc]  # bound at once
                 raise RuntimeError(f"a worker does not become ready; the end of {worker.log}:\n{worker.log_tail()}")
+        if not poll(self.serves, READY_SECONDS):
+            raise RuntimeError(f"the service does not become ready; its log ends:\n{self.service.log_tail()}")
         threading.Thread(target=self._keep, daemon=True).start()
+
+    @property
+    def url(self) -> str:
+        """The service's."""
+        return f"http://127.0.0.1:{self.port}"
+
+    def serves(self) -> bool:
+        """Does the service answer?"""
+        with suppress(httpx.HTTPError):
+            return httpx.get(f"{self.url}/health", timeout=5, trust_env=False).status_code < 500
+        return False
 
     def stop(self) -> None:
         """Everything of its own has ended."""
         self._over.set()
-        for worker in self.workers:
-            worker.thaw()
-            worker.strike()
-            worker.stop()
+        for child in self.children:
+            child.thaw()
+            child.strike()
+            child.stop()
         self.engine.dispose()
 
     def _keep(self) -> None:
         """What has died is started again a little later, as any supervisor would."""
         while not self._over.wait(0.1):
-            for worker in self.workers:
-                if worker.died():
-                    if not (worker.ours or worker.mortal):
-                        worker.falls += 1
-                        note(f"  {worker.name} has ended by itself: {worker.log_tail(1)[:200]}")
+            for child in self.children:
+                if child.died() and not child.away:
+                    if not (child.ours or child.mortal):
+                        child.falls += 1
+                        note(f"  {child.name} has ended by itself: {child.log_tail(1)[:200]}")
                     self._over.wait(RESPAWN_SECONDS)
-                    worker.ours = False
+                    child.ours = False
                     with suppress(OSError):
-                        worker.respawn()
+                        child.respawn()
 
     # --- time -----------------------------------------------------------------------------------------------------
 
@@ -340,6 +391,10 @@ class Rig:
         return found
 
 
+def _name(what: str) -> str:
+    return f"{what}-{uuid.uuid4().hex[:6]}"
+
+
 @contextmanager
 def rigged(shop: Shop, plan: Plan, app: str = "workers", *, through_proxy: bool = False) -> Iterator[Rig]:
     """A fleet of its own on an empty database and emptied Redis servers; nothing of it remains."""
@@ -364,6 +419,3 @@ def rigged(shop: Shop, plan: Plan, app: str = "workers", *, through_proxy: bool 
         stack.callback(rig.stop)
         rig.start()
         yield rig
-
-
-Strike = Callable[[Rig], None]

@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
+from uuid import UUID
 
 import redis
 from sqlalchemy.exc import DBAPIError
@@ -133,15 +134,16 @@ def judged(rig: Rig, row: Row, ledger: Ledger, sampler: Sampler, drained: float 
     row.blows, row.calls = len(rig.blows), len(log)
     row.drained = None if drained is None else round(drained, 1)
     row.connections, row.growth = sampler.connections, round(sampler.growth, 1)
-    row.errors, row.slowest_submit = ledger.errors, round(ledger.slowest, 2)
+    row.errors, row.slowest_submit = ledger.errors.total(), round(ledger.slowest, 2)
     _requests(rig, row, ledger)
     _lookups(rig, row)
     _limits(rig, row, log)
     row.repeated = _repeated(log)
     row.recovery = _recovery(rig, log)
     row.share = _share(sampler)
+    row.more["errors"] = dict(ledger.errors.most_common(3))
     row.more["shares"] = {name: round(share, 3) for name in sampler.usage.rates if (share := sampler.usage.share(name))}
-    row.falls = sum(worker.failures for worker in rig.workers)
+    row.falls = sum(child.failures for child in rig.children)
     row.slots = _slots(rig)
 
 
@@ -153,16 +155,16 @@ FROM enrichment_status WHERE subject_id = ANY(:ids)
 
 
 def _requests(rig: Rig, row: Row, ledger: Ledger) -> None:
-    ids = sorted(set(ledger.accepted.values()))
-    ((_, row.ended),) = rig.rows(_ENDED, ids=ids)
-    row.accepted, row.lost = ledger.asked, len(ids) - row.ended
-    row.published = len(ledger.published)
     born: Counter[str] = Counter()
+    ids: list[UUID] = []
     for table, keys in external_ids([*ledger.accepted, *ledger.published]).items():
-        born.update(each.key for each in rig.rows(
-            f"SELECT external_id AS key FROM {table} WHERE external_id = ANY(:keys)", keys=keys))  # noqa: S608  # fmt: skip  # our own names
-    row.unborn = len(ledger.published - born.keys() - ledger.accepted.keys())
-    row.lost += len(ledger.accepted.keys() - born.keys())
+        found = rig.rows(f"SELECT id, external_id FROM {table} WHERE external_id = ANY(:keys)", keys=keys)  # noqa: S608 - our own names
+        born.update(each.external_id for each in found)
+        ids += [each.id for each in found if each.external_id in ledger.accepted]
+    ((_, row.ended),) = rig.rows(_ENDED, ids=ids)
+    row.accepted, row.published = ledger.asked, len(ledger.published)
+    row.lost = len(ids) - row.ended + len(ledger.accepted - born.keys())
+    row.unborn = len(ledger.published - born.keys() - ledger.accepted)
     row.doubles = sum(1 for count in born.values() if count > 1)
 
 

@@ -19,7 +19,7 @@ from enrichment.embedded.account import EmbeddedError
 from enrichment.embedded.child import Child, launch, rotate, stop_all
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from enrichment.embedded.servers import Servers
 
@@ -155,12 +155,16 @@ class Supervisor:
         self._watches = {child.name: Watch(child, monotonic()) for child in self._children}
         self._thread.start()
 
-    def wait(self) -> None:
-        """Blocks until SIGINT or SIGTERM, or `stop` in another thread. For the main thread."""
+    def wait(self, tell: Callable[[], object] = lambda: None) -> None:
+        """Blocks until SIGINT or SIGTERM, or `stop` in another thread. For the main thread.
+
+        tell: called once the signals are caught: whoever hears of us then may end us.
+        """
         received: list[int] = []  # a handler must not set the event: it may interrupt the very wait that holds its lock
         numbers = (signal.SIGINT, signal.SIGTERM)
         before = {number: signal.signal(number, lambda number, _frame: received.append(number)) for number in numbers}
         try:
+            tell()
             while not received and not self._stopping.wait(LOOK_EVERY):
                 pass
         finally:

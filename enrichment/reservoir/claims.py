@@ -11,6 +11,7 @@ from typing import Any
 from sqlalchemy import Connection, Row, text
 
 from enrichment.domain.subjects import Kind
+from enrichment.reservoir.subjects import CRITICAL
 
 LEASE_SECONDS = 120.0
 """A claim older than this is given back even if its worker lives: far above any call's deadline and its settling."""
@@ -39,7 +40,7 @@ class Claim:
 
 
 _HEAD = """
-SELECT id, question, batch_key, batch_limit FROM lookups
+SELECT id, question, batch_key, batch_limit, priority FROM lookups
 WHERE source = :source AND state = 'waiting' {only}
 ORDER BY priority DESC, id LIMIT 1 FOR UPDATE SKIP LOCKED
 """
@@ -56,7 +57,8 @@ _LOW_END = text(
 )
 
 # The head is found by a statement of its own: with its question and the batch's size as plain values the planner walks
-# the index of the batch, instead of sorting all that share the question.
+# the index of the batch, instead of sorting all that share the question. Those that gather for the same call ride
+# along, or the first to come due would leave alone, and the next one too.
 _CLAIM = text("""
 WITH others AS MATERIALIZED (
     SELECT id FROM lookups
@@ -64,10 +66,18 @@ WITH others AS MATERIALIZED (
       AND batch_limit = :batch_limit AND id <> :head
     ORDER BY priority DESC, id LIMIT :others FOR UPDATE SKIP LOCKED
 ),
-batch AS MATERIALIZED (SELECT CAST(:head AS bigint) AS id UNION ALL SELECT id FROM others),
+riders AS MATERIALIZED (
+    SELECT id FROM lookups
+    WHERE source = :source AND state = 'gathering' AND question = :question AND batch_key = :batch_key AND :riders
+    ORDER BY id LIMIT :others - (SELECT count(*) FROM others) FOR UPDATE SKIP LOCKED
+),
+batch AS MATERIALIZED (
+    SELECT CAST(:head AS bigint) AS id UNION ALL SELECT id FROM others UNION ALL SELECT id FROM riders
+),
 noted AS (UPDATE source_states SET last_claim_at = clock_timestamp() WHERE source = :source)
 UPDATE lookups SET state = 'claimed', claimed_at = clock_timestamp(), claimed_by = :worker, claim_token = :token,
-    claim_size = (SELECT count(*) FROM batch), lease_until = clock_timestamp() + make_interval(secs => :lease)
+    lease_until = clock_timestamp() + make_interval(secs => :lease), due_at = NULL,
+    claim_size = (SELECT count(*) FROM batch)
 WHERE id IN (SELECT id FROM batch)
 RETURNING id, source, question, kind, subject_id, keys, priority, attempts, sheds, deaths, misses, batch_limit,
     fresh_after, claim_token, claimed_at, correlation_id
@@ -85,6 +95,8 @@ def claim(
 ) -> list[Claim]:
     """The next batch of a source, best first; empty where nothing waits.
 
+    What gathers fills up a batch that is not full, unless it is critical: a small call is answered sooner.
+
     sizes: how many lookups share a call, by question. low_end: begin with the lowest priority, so that it stays alive.
     token: the fence, where the caller notes it before it claims; else a new one.
     """
@@ -101,6 +113,7 @@ def claim(
             "batch_limit": head.batch_limit,
             "head": head.id,
             "others": max(0, size - 1),
+            "riders": not head.batch_limit and head.priority < CRITICAL,
             "worker": worker,
             "token": token or uuid.uuid4(),
             "lease": LEASE_SECONDS,

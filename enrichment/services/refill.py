@@ -28,12 +28,15 @@ log = structlog.get_logger()
 
 
 def refill_all(fleet: Fleet, sources: Iterable[str], *, critical: bool = False) -> None:
-    """Send fetch messages for each of these sources; a broker, limiter or database that is away only delays them."""
-    for source in sorted(set(sources)):
-        try:
+    """Send fetch messages for each of these sources; a broker, limiter or database that is away only delays them.
+
+    They serve all sources: after one failure the rest is left to the steward, and nobody waits for a time-out twice.
+    """
+    try:
+        for source in sorted(set(sources)):
             refill(fleet, source, critical=critical)
-        except (redis.RedisError, BrokerError, DBAPIError, OSError) as error:
-            log.warning("refill must wait", source=source, error=f"{type(error).__name__}: {error}"[:200])
+    except (redis.RedisError, BrokerError, DBAPIError, OSError) as error:
+        log.warning("refill must wait", source=source, error=f"{type(error).__name__}: {error}"[:200])
 
 
 def refill(fleet: Fleet, source: str, *, critical: bool = False) -> int:

@@ -94,7 +94,8 @@ def test_a_fleet_at_rest_is_paused_and_resumed(linernotes: Linernotes) -> None:
     states = {each["source"]: each for each in json.loads(linernotes("sources", "--json").stdout)}
     assert states["deezer"]["paused_for"] > 400
     assert states["deezer"]["reason"] == "told so"
-    assert states["spotify"]["secrets"] == {"SPOTIFY_CLIENT_ID": False, "SPOTIFY_CLIENT_SECRET": False}
+    assert set(states["spotify"]["secrets"]) >= {"SPOTIFY_CLIENT_ID", "SPOTIFY_CLIENT_SECRET"}
+    assert not any(states["spotify"]["secrets"].values())
     refused = linernotes("lookup", "deezer", "track", "--artist", "a", "--title", "b")
     assert refused.returncode == 1
     assert "told so" in refused.stderr
@@ -115,7 +116,7 @@ def test_a_fleet_at_rest_is_paused_and_resumed(linernotes: Linernotes) -> None:
 
 
 def test_the_demo_sums_itself_up(linernotes: Linernotes, data: Path) -> None:
-    done = linernotes("demo", "--rows", "20", "--speed", str(SPEED), "--json", "--data", str(data))
+    done = linernotes("demo", "--rows", "20", "--speed", "10", "--json", "--data", str(data))
     assert done.returncode == 0, done.stderr
     summary = json.loads(done.stdout)
     assert summary["requests"]["accepted"] == 20 + 4 + 3

@@ -41,8 +41,7 @@ from pathlib import Path
 from enrichment.embedded import Program, Servers, Supervisor
 programs = [Program("sleeper", [sys.executable, "-c", "import signal; signal.pause()"])]
 with Servers.start(Path(sys.argv[1]), durable=False) as servers, Supervisor(programs, servers) as supervisor:
-    print(*supervisor.pids.values(), flush=True)
-    supervisor.wait()
+    supervisor.wait(lambda: print(*supervisor.pids.values(), flush=True))
 print("stopped", flush=True)
 """
 

@@ -12,16 +12,19 @@ from typing import Any
 import psutil
 import pytest
 import redis
+from redis.backoff import NoBackoff
+from redis.retry import Retry
 from sqlalchemy.exc import OperationalError
 
 from enrichment.embedded import Servers
 from enrichment.reservoir import claims
 from enrichment.reservoir import fleet as fleet_rows
 from enrichment.reservoir.claims import Claim
+from enrichment.services.fetch import fetch
 from enrichment.services.replan import replan
 from enrichment.services.steward import Steward, new_card, retire
 from enrichment.services.submit import submit_all
-from enrichment.wire.limiter import Turn
+from enrichment.wire.limiter import Limiter, Turn
 from tests.services.fakes import Bench, Upstream
 from tests.services.test_submit import a_track
 
@@ -259,12 +262,16 @@ class TestWindow:
         assert len([1 for source, _ in bench.tickets if source == "alpha"]) == before + 1
 
     def test_a_broker_that_is_away_only_delays(self, bench: Bench) -> None:
-        def away(_source: str, _ticket: str) -> None:
+        tried = []
+
+        def away(source: str, _ticket: str) -> None:
+            tried.append(source)
             raise redis.ConnectionError("no broker")
 
         send, bench.fleet.send_fetch = bench.fleet.send_fetch, away
-        track = bench.track()
+        track = bench.track(album_title="Mezzanine")
         bench.fleet.send_fetch = send
+        assert tried == ["alpha"], "whoever submits waits for one time-out, not for one per source"
         assert bench.status(track).status == "in_progress"
         bench.lose_messages()
         bench.settle_down()
@@ -291,6 +298,24 @@ class TestWindow:
             "Low",
             "High",
         ]
+
+    def test_a_slot_is_freed_although_redis_was_away_when_the_call_ended(
+        self, bench: Bench, upstream: Upstream
+    ) -> None:
+        limiter = bench.fleet.limiter
+        nobody = redis.Redis(port=1, retry=Retry(NoBackoff(), 0))
+
+        def answer(_keys: Any) -> None:
+            bench.fleet.limiter = Limiter(nobody, limiter._terms, limiter._standing, "w")
+
+        upstream.answers |= {"track": answer, "performer": answer}
+        bench.track()
+        fetch(bench.fleet, *bench.tickets.popleft())
+        bench.fleet.limiter = limiter
+        assert (limiter.now("alpha").in_call, limiter.now("alpha").in_flight) == (1, 2)
+        bench.steward.round()
+        assert limiter.now("alpha").in_call == 0
+        assert not bench.fleet.unfreed
 
 
 class TestDependants:
