@@ -6,6 +6,7 @@ Facts behind each setting: docs/decisions/0002-celery.md.
 from __future__ import annotations
 
 import os
+import sys
 from typing import Any
 
 from kombu import Exchange, Queue
@@ -14,7 +15,8 @@ from enrichment.domain.subjects import PRIORITIES, Lane, lane_of
 from enrichment.settings import load
 
 broker_url = os.environ.get("LINERNOTES_BROKER_URL", "redis://127.0.0.1:6379/0")
-if broker_url.startswith(("redis://", "rediss://")):
+if broker_url.startswith(("redis://", "rediss://")) and "flower" not in sys.argv:
+    # Flower counts queues by the kind of broker that its URL tells, in which kombu would write our transport's name.
     # The stock transport ends the worker when Redis goes away with a message unacked (kombu 5.7.0).
     broker_transport = "workers.transport:Transport"
 
@@ -78,6 +80,15 @@ broker_transport_options: dict[str, Any] = {
 }
 if not broker_url.startswith(("redis://", "rediss://")):
     broker_transport_options = {}
+
+# Which schedule is due stands in PostgreSQL; a tick that nobody has taken when the next one comes is not needed.
+beat_schedule = {
+    "tick": {
+        "task": "tick_schedules",
+        "schedule": 20.0,
+        "options": {"queue": Lane.CRITICAL.value, "expires": 20.0},
+    }
+}
 
 timezone = "UTC"
 enable_utc = True

@@ -34,7 +34,7 @@ LOOK_SECONDS = 0.2
 QUIET_LOOKS = 3
 """How often in a row nothing must be open: between two transactions there may be a moment without a row."""
 
-_OPEN = text("""
+OPEN = text("""
 SELECT (SELECT count(*) FROM lookups WHERE state IN ('gathering', 'waiting', 'claimed', 'not_due'))
     + (SELECT count(*) FROM replans)
 """)
@@ -80,7 +80,7 @@ class Driven:
 
     def _open(self) -> int:
         with self.fleet.engine.connect() as connection:
-            return int(connection.execute(_OPEN).scalar_one())
+            return int(connection.execute(OPEN).scalar_one())
 
     def _fetches(self) -> None:
         while (message := self._messages.get()) is not None:
@@ -98,26 +98,34 @@ class Driven:
 
 
 @contextmanager
+def a_database(servers: Servers, *, migrated: bool = True) -> Iterator[str]:
+    """The URL of a database of its own, and emptied Redis servers; nothing of it remains."""
+    name = f"bench_{uuid.uuid4().hex[:12]}"
+    url = new_database(servers.addresses.database_url, name)
+    try:
+        for address in (servers.addresses.redis_url, servers.addresses.broker_url):
+            with redis.Redis.from_url(address) as client:
+                client.flushall()
+        if migrated:
+            migrate(url)
+        yield url
+    finally:
+        drop_database(servers.addresses.database_url, name)
+
+
+@contextmanager
 def driven(servers: Servers, environ: Mapping[str, str], without: Iterable[str] = ()) -> Iterator[Driven]:
     """A fleet with nothing known, on a database of its own and emptied Redis servers; nothing of it remains.
 
     environ: settings beside the servers' addresses. without: sources it shall not have.
     """
-    name = f"bench_{uuid.uuid4().hex[:12]}"
-    database = new_database(servers.addresses.database_url, name)
-    try:
-        for url in (servers.addresses.redis_url, servers.addresses.broker_url):
-            with redis.Redis.from_url(url) as client:
-                client.flushall()
-        migrate(database)
-        at_work = _build({**servers.addresses.environment(), "LINERNOTES_DATABASE_URL": database, **environ}, without)
+    with a_database(servers) as url:
+        at_work = _build({**servers.addresses.environment(), "LINERNOTES_DATABASE_URL": url, **environ}, without)
         at_work.start()
         try:
             yield at_work
         finally:
             at_work.stop()
-    finally:
-        drop_database(servers.addresses.database_url, name)
 
 
 def _build(environ: Mapping[str, str], without: Iterable[str]) -> Driven:

@@ -25,7 +25,7 @@ from rich.markup import escape
 from rich.table import Table
 
 import bench
-from enrichment.bootstrap import log_to_stderr
+from enrichment import logs
 
 WIDTH = 140
 
@@ -130,7 +130,7 @@ def start(name: str, arguments: Sequence[str]) -> int:
     parser.add_argument("--json", action="store_true", help="one JSON object on stdout instead of tables")
     benchmark.add_options(parser)
     options = parser.parse_args(list(arguments))
-    log_to_stderr(json=False)
+    logs.configure("console")
     report = benchmark.run(options)
     if options.json:
         sys.stdout.write(f"{json.dumps(report.as_json(), ensure_ascii=False)}\n")

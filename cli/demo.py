@@ -24,6 +24,7 @@ from cli.fleet import (
     worker_programs,
 )
 from cli.follow import Following, Sampler, view
+from cli.serve import own_token
 from cli.show import console, note, print_json, summary_line, summary_tables
 from cli.up import addresses
 from cli.upstream import simulated, simulator_program, wait_for_simulator, witnessed
@@ -70,16 +71,17 @@ def demo(data: Path | None, *, rows: int, speed: float, json: bool) -> int:
         place = Place(servers.data, free_port(), free_port(), speed)
         _empty(servers, place)
         fleet = joined(servers, simulated(settings, place.simulator, speed))
+        token = own_token(fleet)
         programs = [
             simulator_program(place.simulator, speed, place.log),
             *worker_programs(fleet),
-            flower_program(fleet, place.flower),
+            flower_program(fleet, place.flower, token),
         ]
         with supervised(fleet, programs):
             wait_for_simulator(fleet.settings.upstream_url, servers.data / "logs")
             wait_for_workers(fleet, WORKERS * THREADS)
             summary = _run(fleet, demo_requests(rows))
-        where = addresses(fleet, place.flower)
+        where = addresses(fleet, place.flower, token)
     _tell(summary, where, place, json=json)
     return 1 if summary["requests"]["open"] else 0
 
@@ -138,7 +140,7 @@ def _tell(summary: dict[str, Any], where: dict[str, Any], place: Place, *, json:
         ("logs", where["logs"]),
         ("look into it", f"linernotes up --data {place.folder}, then {where['psql']}"),
         ("Flower", "was up with the workers; `linernotes up` prints its address"),
-        ("console", "comes with a later release"),
+        ("console", "is at the service of `linernotes up`"),
     )
     for name, value in lines:
         screen.print(f"  {name:<14} {value}", highlight=False, soft_wrap=True, markup=False)

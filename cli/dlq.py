@@ -3,11 +3,15 @@
 
 from __future__ import annotations
 
+import inspect
 import json as json_
 import re
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
 from enum import StrEnum
+from functools import wraps
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -15,11 +19,13 @@ import typer
 
 from cli.failure import Failure
 from cli.fleet import Opened, opened
+from cli.operator import who
 from cli.show import console, note, print_json, table
 from enrichment.domain.outcomes import Outcome
 from enrichment.domain.subjects import Lane
 from enrichment.reservoir.dead_letters import Filter
 from enrichment.services import dead_letters
+from enrichment.services.audit import audited
 
 app = typer.Typer(help="Dead letters: work that ended without success, kept whole.", no_args_is_help=True)
 
@@ -60,15 +66,7 @@ def _age(said: str) -> float:
 
 Number = Annotated[int, typer.Argument(metavar="ID", help="As `dlq list` shows it.")]
 Numbers = Annotated[list[int] | None, typer.Argument(metavar="[ID…]", help="As `dlq list` shows them.")]
-SourceIs = Annotated[str | None, typer.Option("--source", help="Of this source.")]
-ErrorHas = Annotated[str | None, typer.Option("--error", metavar="TEXT", help="With this in its error.")]
-OutcomeIs = Annotated[Reason | None, typer.Option("--outcome", help="That came to this.")]
-WhatIs = Annotated[What | None, typer.Option("--what", help="Of lookups, or of messages that could not be taken.")]
-SubjectIs = Annotated[str | None, typer.Option("--subject", metavar="ID", help="About this subject: your id, or ours.")]
-OlderThan = Annotated[
-    float | None, typer.Option("--older-than", metavar="AGE", parser=_age, help="Written before: 90s, 15m, 12h, 30d.")
-]
-NewerThan = Annotated[float | None, typer.Option("--newer-than", metavar="AGE", parser=_age, help="Written since.")]
+Subject = Annotated[str | None, typer.Option("--subject", metavar="ID", help="About this subject: your id, or ours.")]
 Everything = Annotated[bool, typer.Option("--all", help="All open letters.")]
 Data = Annotated[
     Path | None,
@@ -77,15 +75,40 @@ Data = Annotated[
 AsJson = Annotated[bool, typer.Option("--json", help="JSON on stdout instead of tables.")]
 
 
+def _open(
+    source: Annotated[str | None, typer.Option(help="Of this source.")] = None,
+    error: Annotated[str | None, typer.Option(metavar="TEXT", help="With this in its error.")] = None,
+    outcome: Annotated[Reason | None, typer.Option(help="That came to this.")] = None,
+    what: Annotated[What | None, typer.Option(help="Of lookups, or of messages that could not be taken.")] = None,
+    older_than: Annotated[
+        float | None, typer.Option(metavar="AGE", parser=_age, help="Written before: 90s, 15m, 12h, 30d.")
+    ] = None,
+    newer_than: Annotated[float | None, typer.Option(metavar="AGE", parser=_age, help="Written since.")] = None,
+) -> Filter:
+    return Filter(what=what, source=source, outcome=outcome, error=error, older=older_than, newer=newer_than)
+
+
+def _filtered(command: Callable[..., None]) -> Callable[..., None]:
+    """The command with the options of `_open` in place of its parameter `which`."""
+    narrowing = inspect.signature(_open, eval_str=True).parameters
+    own = inspect.signature(command, eval_str=True).parameters
+    taken = [part for name, each in own.items() for part in (narrowing.values() if name == "which" else [each])]
+
+    @wraps(command)
+    def run(**given: Any) -> None:
+        which = _open(**{name: given.pop(name) for name in narrowing})
+        command(which=which, **given)
+
+    run.__signature__ = inspect.Signature(taken)  # type: ignore[attr-defined]  # typer reads it
+    run.__annotations__ = {each.name: each.annotation for each in taken}
+    return run
+
+
 @app.command("list")
+@_filtered
 def list_command(
-    source: SourceIs = None,
-    error: ErrorHas = None,
-    outcome: OutcomeIs = None,
-    what: WhatIs = None,
-    subject: SubjectIs = None,
-    older_than: OlderThan = None,
-    newer_than: NewerThan = None,
+    which: Filter,
+    subject: Subject = None,
     state: Annotated[State, typer.Option(help="In this state.")] = State.OPEN,
     most: Annotated[int, typer.Option("--limit", min=1, help="At most so many, the newest first.")] = 100,
     below: Annotated[int | None, typer.Option(metavar="ID", help="Before this one: the next page.")] = None,
@@ -93,7 +116,7 @@ def list_command(
     json: AsJson = False,
 ) -> None:
     """The newest dead letters."""
-    which = Filter(None, state.value, what, source, outcome, error, None, older_than, newer_than)
+    which = replace(which, state=state.value)
     with opened(data) as fleet:
         found = dead_letters.letters(fleet.fleet, _about(fleet, which, subject), most=most, below=below)
     if json:
@@ -148,7 +171,7 @@ def edit_command(
     if (file is None) == (change is None and task is None):
         raise typer.BadParameter("give --set (and --task), or --file")
     given = _object(file) if file is not None else _settings(change or [])
-    with opened(data) as fleet:
+    with _acting(data, "edit", f"dead letter {number}") as fleet:
         edited = dead_letters.edit(fleet.fleet, number, given, whole=file is not None, task=task)
     if json:
         print_json({"id": number, "edited": edited})
@@ -174,15 +197,11 @@ def _object(file: Path) -> dict[str, Any]:
 
 
 @app.command("replay")
+@_filtered
 def replay_command(
+    which: Filter,
     numbers: Numbers = None,
-    source: SourceIs = None,
-    error: ErrorHas = None,
-    outcome: OutcomeIs = None,
-    what: WhatIs = None,
-    subject: SubjectIs = None,
-    older_than: OlderThan = None,
-    newer_than: NewerThan = None,
+    subject: Subject = None,
     everything: Everything = False,
     rate: Annotated[float | None, typer.Option(min=0.001, metavar="N", help="At most so many a second.")] = None,
     lane: Annotated[Lane | None, typer.Option(help="On this lane instead of their own.")] = None,
@@ -194,9 +213,8 @@ def replay_command(
     One, many, or all of a kind. Messages that still cannot be taken stay open, and are told. Exit code 1 where none
     could be replayed.
     """
-    which = Filter(_ids(numbers), "open", what, source, outcome, error, None, older_than, newer_than)
-    _narrowed(which, subject, everything=everything)
-    with opened(data) as fleet:
+    which = _narrowed(which, numbers, subject, everything=everything)
+    with _acting(data, "replay", **which.said(), subject=subject, rate=rate, lane=lane) as fleet:
         come = dead_letters.replay(fleet.fleet, _about(fleet, which, subject), lane=lane, per_second=rate)
     for number, why in come.refused.items():
         note(f"dead letter {number}: {why}")
@@ -205,24 +223,19 @@ def replay_command(
 
 
 @app.command("drop")
+@_filtered
 def drop_command(
+    which: Filter,
     numbers: Numbers = None,
     reason: Annotated[str, typer.Option(help="Kept with the letter.")] = "dropped by hand",
-    source: SourceIs = None,
-    error: ErrorHas = None,
-    outcome: OutcomeIs = None,
-    what: WhatIs = None,
-    subject: SubjectIs = None,
-    older_than: OlderThan = None,
-    newer_than: NewerThan = None,
+    subject: Subject = None,
     everything: Everything = False,
     data: Data = None,
     json: AsJson = False,
 ) -> None:
     """Close open letters without asking again. Exit code 1 where none was closed."""
-    which = Filter(_ids(numbers), "open", what, source, outcome, error, None, older_than, newer_than)
-    _narrowed(which, subject, everything=everything)
-    with opened(data) as fleet:
+    which = _narrowed(which, numbers, subject, everything=everything)
+    with _acting(data, "drop", **which.said(), subject=subject, reason=reason) as fleet:
         closed = dead_letters.drop(fleet.fleet, _about(fleet, which, subject), reason)
     _acted("dropped", closed, which.ids, {}, json=json)
 
@@ -239,24 +252,27 @@ def purge_command(
     json: AsJson = False,
 ) -> None:
     """Delete old letters for good. Open ones only where `--state open` says so."""
-    with opened(data) as fleet:
-        gone = sum(
-            dead_letters.purge(fleet.fleet, Filter(state=each.value, older=older_than))
-            for each in state or (State.REPLAYED, State.DROPPED)
-        )
+    states = state or dead_letters.CLOSED
+    with _acting(data, "purge", older_than=older_than, states=states) as fleet:
+        gone = dead_letters.purge(fleet.fleet, older_than, states)
     if json:
         print_json({"purged": gone})
     else:
         note(f"{gone} purged")
 
 
-def _ids(numbers: Sequence[int] | None) -> tuple[int, ...] | None:
-    return tuple(dict.fromkeys(numbers)) if numbers else None
+@contextmanager
+def _acting(data: Path | None, action: str, target: str = "dead letters", **details: Any) -> Iterator[Opened]:
+    """The fleet; what is done to it within stands in the audit."""
+    with opened(data) as fleet, audited(fleet.fleet, who(), action, target, **details):
+        yield fleet
 
 
-def _narrowed(which: Filter, subject: str | None, *, everything: bool) -> None:
-    if which == Filter() and subject is None and not everything:
+def _narrowed(which: Filter, numbers: Sequence[int] | None, subject: str | None, *, everything: bool) -> Filter:
+    narrowed = replace(which, ids=tuple(dict.fromkeys(numbers)) if numbers else None)
+    if narrowed == Filter() and subject is None and not everything:
         raise typer.BadParameter("which letters? Give their numbers, what they have in common, or --all")
+    return narrowed
 
 
 def _about(fleet: Opened, which: Filter, subject: str | None) -> Filter:

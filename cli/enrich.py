@@ -54,7 +54,7 @@ def enrich(source: str, data: Path | None, options: Options, *, priority: int, f
         _complain(taken)
         _write(options, [_rejected(each) for each in taken])
         raise Failure(f"{source}: none of its {len(table.rows)} rows could be accepted")
-    with opened(data, with_tables=True) as fleet, _workers(fleet):
+    with opened(data, with_tables=True) as fleet, with_workers(fleet):
         return _enrich(fleet, table, options)
 
 
@@ -63,7 +63,7 @@ def _content(source: str) -> bytes:
 
 
 @contextmanager
-def _workers(fleet: Opened) -> Iterator[None]:
+def with_workers(fleet: Opened) -> Iterator[None]:
     """Workers for the duration, where none live."""
     if fleet.has_workers:
         yield

@@ -23,7 +23,7 @@ from enrichment.embedded import Program, Servers, Supervisor
 from enrichment.publishing import make_sender
 from enrichment.reservoir.keys import VARIABLE as MASTERS
 from enrichment.services.fleet import Fleet
-from enrichment.settings import Settings, load
+from enrichment.settings import PREFIX, Settings, load
 
 WORKERS, THREADS = 2, 32
 START_SECONDS = 40.0
@@ -84,7 +84,7 @@ def joined(servers: Servers, extra: Mapping[str, str] | None = None) -> Opened:
         given = dict(extra or {})
     else:
         given = {**handover.read(servers.data), **(extra or {})}
-    environment = given | servers.addresses.environment()
+    environment = given | servers.addresses.environment() | {f"{PREFIX}DATA": str(servers.data.resolve())}
     if not {**_environ(), **given}.get(MASTERS):
         environment[MASTERS] = str(masters.made(servers.data.resolve()))
     settings = settings_of({**_environ(), **environment})
@@ -120,10 +120,17 @@ def _worker(name: str, opened: Opened, threads: int) -> Program:
     return Program(name, command, {**importable(), **opened.environment, "LINERNOTES_THREADS": str(threads)})
 
 
-def flower_program(opened: Opened, port: int) -> Program:
-    """Flower on this port of the loopback address."""
+def beat_program(opened: Opened) -> Program:
+    """Beat, which ticks for the schedules."""
+    command = celery("beat", "--schedule", str(opened.data / "beat"), "--pidfile", "", "--loglevel", "INFO")
+    return Program("beat", command, {**importable(), **opened.environment}, grace=5.0)
+
+
+def flower_program(opened: Opened, port: int, password: str) -> Program:
+    """Flower on this port of the loopback address, for the user `linernotes` with this password."""
     command = celery("flower", "--address=127.0.0.1", f"--port={port}")
-    return Program("flower", command, {**importable(), **opened.environment}, grace=5.0)
+    environ = {**importable(), **opened.environment, "FLOWER_BASIC_AUTH": f"linernotes:{password}"}
+    return Program("flower", command, environ, grace=5.0)
 
 
 def celery(*arguments: str) -> list[str]:

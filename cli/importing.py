@@ -13,8 +13,10 @@ import typer
 
 from cli.failure import Failure
 from cli.fleet import opened
+from cli.listens import read_listens
 from cli.show import note, print_json
 from enrichment.services.events import import_events
+from enrichment.services.listens import IMPORTED, Whose, take_listens
 
 MOST_COMPLAINTS = 50
 
@@ -52,6 +54,35 @@ def events_command(
             f"{come['new_performers']} of them new; {len(come['rejected'])} events rejected"
         )
     raise typer.Exit(1 if given and not come["events"] else 0)
+
+
+@app.command("listens")
+def listens_command(
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="CSV, JSON or JSONL, also gzipped or ZIP; - is stdin.")],
+    user: Annotated[str, typer.Option(help="Whose listens they are.")],
+    priority: Annotated[int, typer.Option(min=1, max=10, help="Of their tracks' enrichment.")] = IMPORTED,
+    data: Data = None,
+    json: AsJson = False,
+) -> None:
+    """Import listens: CSV with a header, exports of ListenBrainz, exports of Last.fm.
+
+    Each is linked to track, performer and album at once; workers enrich them. The same file again is harmless. Exit
+    code 1 if there were listens and none could be read.
+    """
+    if str(file) != "-" and not file.is_file():
+        raise typer.BadParameter(f"there is no file {file}", param_hint="FILE")
+    if not user.strip():
+        raise typer.BadParameter("must not be empty", param_hint="--user")
+    given = read_listens(sys.stdin.buffer.read() if str(file) == "-" else file.read_bytes(), str(file))
+    with opened(data, with_tables=True) as fleet:
+        come = take_listens(fleet.fleet, Whose(user, "import", priority=priority), given).shown()
+    for each in come["rejected"][:MOST_COMPLAINTS]:
+        note(f"line {each['line']} rejected: {each['error']}")
+    if json:
+        print_json(come)
+    else:
+        note(f"{come['listens']} new listens, {come['known']} known; {len(come['rejected'])} rejected")
+    raise typer.Exit(1 if come["rejected"] and not come["listens"] + come["known"] else 0)
 
 
 def _objects(content: bytes, name: str) -> Iterable[Any]:

@@ -61,6 +61,7 @@ def sources(data: Path | None, *, json: bool, terms: bool = False) -> None:
             each["rate_factor"],
             "stopped" if each["stopped"] else each["breaker"],
             each["paused_for"],
+            each["since"],
             each["in_flight"],
             each["waiting"],
             each["deferred"],
@@ -69,8 +70,8 @@ def sources(data: Path | None, *, json: bool, terms: bool = False) -> None:
         )
         for each in found
     ]
-    columns = ("source", "url", ">calls/s", ">factor", "breaker", ">paused s", ">in flight", ">waiting", ">deferred")
-    _print(table("Sources", (*columns, "keys", "reason"), rows))
+    standing = ("source", "url", ">calls/s", ">factor", "breaker", ">paused s", "since")
+    _print(table("Sources", (*standing, ">in flight", ">waiting", ">deferred", "keys", "reason"), rows))
 
 
 def resume(data: Path | None, name: str) -> None:
@@ -89,6 +90,15 @@ def pause(data: Path | None, name: str, seconds: float, reason: str) -> None:
         with audited(fleet.fleet, who(), "pause", name, seconds=seconds, reason=reason):
             standing.pause(fleet.fleet, name, seconds, reason, ours=False)
     note(f"{name} is paused for {seconds:g} s; `linernotes sources resume {name}` ends that")
+
+
+def reset(data: Path | None, name: str) -> None:
+    """Closes a source's breaker."""
+    with opened(data) as fleet:
+        _known(name, list(fleet.fleet.sources))
+        with audited(fleet.fleet, who(), "reset breaker", name):
+            before, now = standing.reset_breaker(fleet.fleet, name)
+    note(f"{name}: its breaker was {before.replace('_', ' ')}, and is {now.replace('_', ' ')} now")
 
 
 def _known(name: str, names: Sequence[str]) -> None:
@@ -116,15 +126,17 @@ def subject(data: Path | None, kind: Kind, given: str, *, json: bool) -> None:
     if json:
         print_json(found)
         return
-    tables = ("fields", "findings", "terms", "lookups", "left_out")
+    tables = ("fields", "merged", "findings", "terms", "lookups", "left_out", "reviews")
+    fields = [(name, value, *found["merged"].get(name, {}).values()) for name, value in found["fields"].items()]
     about = [(name, value) for name, value in found.items() if name not in tables]
     _print(
         table(f"{kind} {given}", ("", ""), about),
-        table("Fields", ("field", "value"), found["fields"].items()),
+        table("Fields", ("field", "value", "from", ">confidence", "why", "locked"), fields),
         _chosen("Findings", found["findings"], ("field", "value", "source", "confidence", "stated_at", "reason")),
         _terms(found["terms"]),
         _chosen("Asked", found["lookups"], ("source", "question", "state", "outcome", "note")),
         _chosen("Not worth a call", found["left_out"], ("source", "question", "about", "fields_per_call")),
+        _chosen("Unsure: `linernotes reviews decide`", found["reviews"], ("id", "doubt", "source", "reason")),
     )
 
 

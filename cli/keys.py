@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import getpass
-import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -12,7 +10,7 @@ import typer
 from cli import masters
 from cli.failure import Failure
 from cli.fleet import Opened, opened
-from cli.operator import who
+from cli.operator import asked_for, who
 from cli.show import console, note, print_json, table
 from enrichment.reservoir.keys import new_master
 from enrichment.services import keys
@@ -32,7 +30,7 @@ def set_command(name: Name, data: Data = None) -> None:
     There is no option for it: what stands on a command line can be seen by others.
     """
     with opened(data, with_tables=True) as fleet:
-        value = _asked_for(name)
+        value = asked_for(name)
         with audited(fleet.fleet, who(), "set key", name):
             sources = keys.put(fleet.fleet, name, value)
         standings = fleet.fleet.standings()
@@ -40,10 +38,6 @@ def set_command(name: Name, data: Data = None) -> None:
     for source in sources:
         if source in standings and standings[source].stopped:
             note(f"{source} is stopped ({standings[source].reason}): `linernotes sources resume {source}`")
-
-
-def _asked_for(name: str) -> str:
-    return getpass.getpass(f"{name} (is not shown): ") if sys.stdin.isatty() else sys.stdin.readline(4096)
 
 
 @app.command("list")

@@ -15,21 +15,42 @@ from uuid import UUID
 
 import typer
 
-from cli import dlq, importing, inspect, keys, performers, tokens
+from cli import (
+    artists,
+    audit,
+    backfill,
+    cache,
+    dlq,
+    duplicates,
+    importing,
+    inspect,
+    keys,
+    listens,
+    logs,
+    performers,
+    reviews,
+    schedules,
+    tokens,
+    train,
+)
 from cli.bench import bench
 from cli.cancel import cancel
 from cli.demo import ROWS, demo
+from cli.doctor import doctor
 from cli.enrich import Options, enrich
+from cli.estimate import estimate
 from cli.failure import EXPECTED, Failure, sentence
 from cli.fleet import WORKERS, settings_of
+from cli.ingest import ingest_command
 from cli.lookup import Given, lookup
 from cli.matching import answer, chosen, matched
 from cli.parse import Grammar, parse
 from cli.serve import serve
 from cli.show import note
 from cli.up import up
-from enrichment.bootstrap import log_to_stderr, migrate
+from enrichment.bootstrap import migrate
 from enrichment.domain.subjects import Kind
+from enrichment.logs import configure as configure_logs
 
 app = typer.Typer(
     name="linernotes",
@@ -236,6 +257,12 @@ def pause_command(
     inspect.pause(data, name, seconds, reason)
 
 
+@sources_app.command("reset")
+def reset_command(name: str, data: Data = None) -> None:
+    """Close a source's open breaker: one call goes first. A pause that the upstream asked for is none, and stays."""
+    inspect.reset(data, name)
+
+
 @app.command("simulate")
 def simulate_command(
     port: Annotated[int, typer.Option(min=0, max=65535, help="0 takes a free one.")],
@@ -288,6 +315,36 @@ def queue_command(data: Data = None, json: AsJson = False) -> None:
     inspect.queue(data, json=json)
 
 
+@app.command("estimate")
+def estimate_command(
+    tracks: Annotated[int, typer.Option(min=0, help="New ones; without any count the backlog is estimated.")] = 0,
+    performers: Annotated[int, typer.Option(min=0)] = 0,
+    albums: Annotated[int, typer.Option(min=0)] = 0,
+    priority: Annotated[int, typer.Option(min=1, max=10, help="At which they are asked for.")] = 3,
+    keys: Annotated[
+        str | None, typer.Option(metavar="KEYS", help="Names of keys by commas, all, or none; else those there are.")
+    ] = None,
+    cores: Annotated[int | None, typer.Option(min=1, help="For workers and servers; else this machine's.")] = None,
+    data: Data = None,
+    json: AsJson = False,
+) -> None:
+    """How long a backfill takes, by source and all in, what bounds it, and what it needs.
+
+    From budgets, and from what the fleet's own last subjects have taken, or the measured ones that ship.
+    """
+    counts = {Kind.TRACK: tracks, Kind.PERFORMER: performers, Kind.ALBUM: albums}
+    estimate(data, counts, priority=priority, keys=keys, cores=cores, json=json)
+
+
+@app.command("doctor")
+def doctor_command(data: Data = None, json: AsJson = False) -> None:
+    """Is everything there that a fleet needs? Settings, servers, tables, clocks, workers, keys, ways to the upstreams.
+
+    Says what to do about what is wrong, and ends with exit code 1 then. Changes nothing, and asks no upstream anything.
+    """
+    raise typer.Exit(doctor(data, json=json))
+
+
 @app.command("migrate")
 def migrate_command() -> None:
     """Bring the tables of LINERNOTES_DATABASE_URL up to date. Embedded databases are migrated by themselves."""
@@ -323,9 +380,23 @@ def cancel_command(
 app.add_typer(tokens.app, name="tokens")
 app.add_typer(keys.app, name="keys")
 app.add_typer(dlq.app, name="dlq")
+app.add_typer(schedules.app, name="schedules")
+app.add_typer(backfill.app, name="backfill")
+app.command("ingest")(ingest_command)
+app.add_typer(artists.app, name="artists")
+app.add_typer(logs.app, name="log")
+app.add_typer(cache.app, name="cache")
+app.add_typer(audit.app, name="audit")
 
 app.add_typer(importing.app, name="import")
+app.add_typer(listens.app, name="listens")
+app.add_typer(listens.sync, name="sync")
 app.add_typer(performers.app, name="performer")
+app.add_typer(duplicates.app, name="duplicates")
+app.add_typer(train.app, name="train")
+app.add_typer(reviews.app, name="reviews")
+app.command("lock")(reviews.lock_command)
+app.command("unlock")(reviews.unlock_command)
 
 track_app = typer.Typer(help="Tracks.", no_args_is_help=True)
 app.add_typer(track_app, name="track")
@@ -340,7 +411,7 @@ def track_report_command(given: Id, data: Data = None, json: AsJson = False) -> 
 @app.callback()
 def common() -> None:
     """Logs go to stderr, for every command."""
-    log_to_stderr(json=False)
+    configure_logs(settings_of().log_format)
 
 
 def _interrupt(_number: int, _frame: FrameType | None) -> None:

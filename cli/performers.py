@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -98,7 +97,7 @@ def needing_command(limit: Limit = 100, data: Data = None, json: AsJson = False)
     with opened(data) as fleet:
         found = performers.find_performers_needing_enrichment(fleet.fleet, limit)
     if json:
-        print_json([_shown(each) for each in found])
+        print_json([performers.shown(each) for each in found])
     else:
         console().print(_table("Performers that need enrichment", found))
 
@@ -109,7 +108,7 @@ def queue_command(limit: Limit = performers.MOST_IN_QUEUE, data: Data = None, js
     with opened(data) as fleet:
         found = performers.get_enrichment_queue(fleet.fleet, limit)
     if json:
-        print_json({need: [_shown(each) for each in queue] for need, queue in found.items()})
+        print_json({need: [performers.shown(each) for each in queue] for need, queue in found.items()})
     else:
         console().print(*(_table(need, queue) for need, queue in found.items()), sep="\n\n")
 
@@ -123,10 +122,6 @@ def stats_command(data: Data = None, json: AsJson = False) -> None:
         print_json(found)
     else:
         console().print(table("Performers with an RA id", ("", ">"), found.items()))
-
-
-def _shown(one: Performer) -> dict[str, Any]:
-    return {name: value for name, value in asdict(one).items() if value is not None and name != "id"}
 
 
 def _table(title: str, found: Sequence[Performer]) -> Any:

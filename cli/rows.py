@@ -71,7 +71,7 @@ def read_rows(data: bytes, name: str, *, priority: int, force: bool) -> Table:
     priority, force: of rows that do not say themselves.
     """
     if data.startswith(b"\x1f\x8b"):
-        data, name = _unzipped(data, name), name.removesuffix(".gz")
+        data, name = unzipped(data, name), name.removesuffix(".gz")
     # What is not UTF-8 stays recognizable, so that only its own rows are rejected.
     text = data.removeprefix(b"\xef\xbb\xbf").decode("utf-8", "surrogateescape")
     defaults = {"priority": priority, "force_refresh": force}
@@ -83,7 +83,8 @@ def read_rows(data: bytes, name: str, *, priority: int, force: bool) -> Table:
     return Table(rows, tuple(sorted(ignored)))
 
 
-def _unzipped(data: bytes, name: str) -> bytes:
+def unzipped(data: bytes, name: str) -> bytes:
+    """What is in a gzip. Raises Failure."""
     try:
         return gzip.decompress(data)
     except (OSError, EOFError) as error:
@@ -156,8 +157,8 @@ def _json_record(line: str, ignored: set[str]) -> Given:
 
 def _csv_records(text: str, name: str) -> tuple[list[tuple[int, Given]], set[str]]:
     lines = [f"{line}\n" for line in text.replace("\r\n", "\n").split("\n")]
-    delimiter = _delimiter(lines[0])
-    records = list(_split(lines, delimiter))
+    delimiter = delimiter_of(lines[0])
+    records = list(split_csv(lines, delimiter))
     if not records:
         return [], set()
     (_, header), *rest = records
@@ -171,7 +172,8 @@ def _csv_records(text: str, name: str) -> tuple[list[tuple[int, Given]], set[str
     return [(line, _csv_record(names, fields)) for line, fields in rest], ignored
 
 
-def _delimiter(header: str) -> str:
+def delimiter_of(header: str) -> str:
+    """What separates the columns that a header names."""
     return max(",;\t", key=header.count)
 
 
@@ -185,7 +187,7 @@ def _csv_record(names: list[str], fields: list[str] | str) -> Given:
     return {name: value for name, value in named if value.strip()}
 
 
-def _split(lines: list[str], delimiter: str) -> Iterator[tuple[int, list[str] | str]]:
+def split_csv(lines: list[str], delimiter: str) -> Iterator[tuple[int, list[str] | str]]:
     """Records with the line they begin on. One that cannot be read costs its first line only."""
     at = 0
     while at < len(lines):

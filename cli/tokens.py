@@ -9,9 +9,9 @@ import typer
 
 from cli.failure import Failure
 from cli.fleet import opened
-from cli.operator import who
+from cli.operator import asked_for, who
 from cli.show import console, note, print_json, table
-from enrichment.services import tokens
+from enrichment.services import sessions, tokens
 from enrichment.services.audit import audited
 from enrichment.services.tokens import Scope
 
@@ -24,17 +24,28 @@ AsJson = Annotated[bool, typer.Option("--json", help="JSON on stdout.")]
 @app.command("make")
 def make_command(
     name: Annotated[str, typer.Argument(metavar="NAME", help="Whose it is; the audit shows it.")],
+    *,
     scopes: Annotated[
         list[Scope] | None, typer.Option("--scope", help="What it may do; may be given several times. [submit, read]")
     ] = None,
     days: Annotated[int | None, typer.Option(min=1, max=36_500, help="Until it expires; else never.")] = None,
+    user: Annotated[str | None, typer.Option(help="Whose listens it opens, and nobody else's.")] = None,
+    password: Annotated[
+        bool,
+        typer.Option("--password", help="With its name, a password read from stdin or asked for opens the console."),
+    ] = False,
     data: Data = None,
     json: AsJson = False,
 ) -> None:
     """Make a token and print it. It is not kept, so it cannot be shown again."""
     given = scopes or [Scope.SUBMIT, Scope.READ]
+    chosen = asked_for("password") if password else None
+    if chosen is not None:
+        sessions.check_password(chosen)
     with opened(data, with_tables=True) as fleet, audited(fleet.fleet, who(), "make token", name, scopes=given):
-        made = tokens.make(fleet.fleet, name, given, days)
+        made = tokens.make(fleet.fleet, name, given, days, user)
+        if chosen is not None:
+            sessions.set_password(fleet.fleet, made.number, chosen)
     if json:
         print_json({"id": made.number, "name": name, "scopes": given, "token": made.secret})
         return

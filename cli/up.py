@@ -13,6 +13,7 @@ from cli.failure import Failure
 from cli.fleet import (
     THREADS,
     Opened,
+    beat_program,
     flower_program,
     joined,
     settings_of,
@@ -48,26 +49,28 @@ def up(data: Path | None, *, port: int, workers: int, simulate: bool, speed: flo
         upstream = Upstream(free_port(), speed, servers.data / "logs" / "simulator.jsonl") if simulate else None
         extra = simulated(settings, upstream.port, upstream.speed) if upstream else {}
         fleet = joined(servers, extra)
-        flower, port = free_port(), available(port)
-        programs = [*worker_programs(fleet, workers), service_program(fleet, port), flower_program(fleet, flower)]
+        flower, port, token = free_port(), available(port), own_token(fleet)
+        programs = [*worker_programs(fleet, workers), service_program(fleet, port), beat_program(fleet)]
+        programs.append(flower_program(fleet, flower, token))
         if upstream is not None:
             programs.insert(0, simulator_program(upstream.port, upstream.speed, upstream.log))
         with supervised(fleet, programs) as supervisor:
-            where = addresses(fleet, flower) | {"service": f"http://127.0.0.1:{port}", "token": own_token(fleet)}
+            service = f"http://127.0.0.1:{port}"
+            where = addresses(fleet, flower, token)
+            where |= {"service": service, "console": f"{service}/console/", "token": token}
             if upstream is not None:
                 wait_for_simulator(fleet.settings.upstream_url, servers.data / "logs")
             wait_for_workers(fleet, workers * THREADS)
             wait_for_service(fleet, port)
             handover.write(servers.data, where, _settings_of_this_fleet(fleet))
             try:
-                _tell(where, json=json)
-                supervisor.wait()
+                supervisor.wait(lambda: _tell(where, json=json))
                 note("stopping …")
             finally:
                 handover.forget(servers.data)
 
 
-def addresses(fleet: Opened, flower: int) -> dict[str, Any]:
+def addresses(fleet: Opened, flower: int, token: str) -> dict[str, Any]:
     """Where everything is; the passwords are in there."""
     assert fleet.servers is not None
     found = fleet.servers.addresses
@@ -77,7 +80,7 @@ def addresses(fleet: Opened, flower: int) -> dict[str, Any]:
         "database_url": found.database_url.replace("postgresql+psycopg://", "postgresql://"),
         "broker_url": found.broker_url,
         "redis_url": found.redis_url,
-        "flower": f"http://127.0.0.1:{flower}",
+        "flower": f"http://linernotes:{token}@127.0.0.1:{flower}",
         "psql": psql(found.database_url),
     }
     if fleet.settings.upstream_url:
@@ -103,6 +106,7 @@ def _settings_of_this_fleet(fleet: Opened) -> dict[str, str]:
 
 NAMES = {
     "service": "service",
+    "console": "console",
     "token": "its access token",
     "database_url": "database",
     "broker_url": "broker",

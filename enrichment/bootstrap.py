@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import socket
-import sys
 import threading
 import time
 from collections.abc import Callable, Collection, Mapping
@@ -14,7 +13,6 @@ from typing import Any
 import alembic.command
 import httpx
 import redis
-import structlog
 from alembic.config import Config
 from redis.backoff import NoBackoff
 from redis.retry import Retry
@@ -25,7 +23,9 @@ from enrichment.reservoir import settling
 from enrichment.reservoir.keys import Keys, Seal
 from enrichment.reservoir.retrying import in_transaction
 from enrichment.services import standing
+from enrichment.services.calendar import schedules
 from enrichment.services.fleet import Fence, Fleet, SendFetch, never
+from enrichment.services.schedules import Plan, Schedules, read_plan
 from enrichment.services.steward import Steward, new_card
 from enrichment.settings import PREFIX, Settings, load
 from enrichment.sources.base import Source
@@ -89,6 +89,7 @@ def build(settings: Settings | None = None, parts: Parts | None = None) -> Fleet
         _keys(settings, sources),
         settings.speed,
         settings.commercial,
+        settings.merge_certain,
         parts.stopping.wait if parts.stopping is not None else parts.sleep,
         fence=parts.fence,
         stopping=parts.stopping.is_set if parts.stopping is not None else never,
@@ -98,6 +99,20 @@ def build(settings: Settings | None = None, parts: Parts | None = None) -> Fleet
 def build_steward(fleet: Fleet, settings: Settings) -> Steward:
     """A worker's steward."""
     return Steward(fleet, make_redis(settings), fleet.worker.machine)
+
+
+def build_schedules(fleet: Fleet, settings: Settings) -> Schedules:
+    """What is done by the clock. Raises ValueError naming the variable that cannot be read."""
+    return Schedules(fleet, schedules(settings.landing_folder), make_plans(settings))
+
+
+def make_plans(settings: Settings) -> dict[str, Plan]:
+    """When each schedule runs. Raises ValueError naming the variable that cannot be read."""
+    plans = {}
+    for name, schedule in schedules(settings.landing_folder).items():
+        variable = f"{PREFIX}SCHEDULE_{name.upper()}"
+        plans[name] = read_plan(settings.text(variable) or schedule.cron, settings.timezone, variable)
+    return plans
 
 
 def _require(settings: Settings) -> None:
@@ -207,8 +222,8 @@ def make_redis(settings: Settings) -> redis.Redis:
     """The limiter's and the cache's Redis. No silent retries: an unanswered script may have run."""
     return redis.Redis.from_url(
         settings.redis_url,
-        socket_timeout=5,
-        socket_connect_timeout=3,
+        socket_timeout=1.5,  # a submit waits once for a Redis that has frozen
+        socket_connect_timeout=1.5,
         socket_keepalive=True,
         retry=Retry(NoBackoff(), 0),
         health_check_interval=15,
@@ -244,17 +259,3 @@ def machine() -> str:
     if boot.exists() and pids.exists():
         return f"{boot.read_text().strip()}:{pids.readlink()}"
     return socket.gethostname()
-
-
-def log_to_stderr(*, json: bool) -> None:
-    """Logs go to whatever stderr is at the time, as lines for people or as JSON."""
-    structlog.configure(
-        processors=[
-            structlog.contextvars.merge_contextvars,
-            structlog.processors.add_log_level,
-            structlog.processors.TimeStamper(fmt="iso", utc=True),
-            structlog.processors.format_exc_info,
-            structlog.processors.JSONRenderer() if json else structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty()),
-        ],
-        logger_factory=lambda *_: structlog.PrintLogger(sys.stderr),
-    )

@@ -1,7 +1,8 @@
 """What the operator says: read once from the environment and `.env`, frozen.
 
 `LINERNOTES_DATABASE_URL`, `_BROKER_URL`, `_REDIS_URL`, `_SECRET_KEYS`, `_UPSTREAM_URL`, `_SPEED`, `_COMMERCIAL`,
-`_OPEN_TO_ALL`, `_DATA`, `_THREADS`, `_JOURNAL`, `_STOP_SECONDS`; for a source `LINERNOTES_<SOURCE>_URL`, `_BUDGET`,
+`_MERGE_CERTAIN`, `_OPEN_TO_ALL`, `_LOG_FORMAT`, `_TIMEZONE`, `_LANDING`, `_DATA`, `_THREADS`, `_JOURNAL`,
+`_STOP_SECONDS`; for a schedule `LINERNOTES_SCHEDULE_<NAME>`; for a source `LINERNOTES_<SOURCE>_URL`, `_BUDGET`,
 `_BREAKER_THRESHOLD`, `_BREAKER_SECONDS` and options of its own; keys under their own names (`SPOTIFY_CLIENT_ID` …).
 `.env.example` lists them all.
 """
@@ -12,7 +13,7 @@ import os
 import re
 from collections.abc import Collection, Mapping
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from dotenv import dotenv_values
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr
@@ -39,7 +40,11 @@ class Settings(BaseModel):
     secret_keys: str = Field(default="", repr=False)
     speed: float = Field(default=1.0, gt=0)
     commercial: bool = False
+    merge_certain: bool = False
     open_to_all: str = ""
+    log_format: Literal["console", "json"] = "console"
+    timezone: str = "Europe/Paris"
+    landing: str = ""
     data: Path = Path(".linernotes")
     threads: int = Field(default=32, ge=2, le=256)
     journal: bool = True
@@ -70,6 +75,11 @@ class Settings(BaseModel):
         start = f"{PREFIX}{name.upper()}_"
         own = {key[len(start) :].lower(): self.text(key) for key in self.environ if key.startswith(start)}
         return {option: value for option, value in own.items() if value}
+
+    @property
+    def landing_folder(self) -> str:
+        """Folder or URL of the landing files."""
+        return self.landing or str((self.data / "landing").absolute())
 
     def text(self, variable: str) -> str:
         """A variable's value, empty where it is not set."""

@@ -14,13 +14,14 @@ from models.base import EMPTY_OBJECT, Base, Now, RowId
 
 class AccessToken(Base):
     """digest: SHA-256 of the token, which is 256 random bits and therefore needs no salt. ending: its last four
-    characters, all that is ever shown of it.
+    characters, all that is ever shown of it. user_id: whose listens it opens; NULL where it stands for no person.
     """
 
     __tablename__ = "access_tokens"
 
     id: Mapped[RowId]
     name: Mapped[str]
+    user_id: Mapped[str | None]
     digest: Mapped[bytes] = mapped_column(LargeBinary, unique=True)
     ending: Mapped[str]
     scopes: Mapped[list[str]]

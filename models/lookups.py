@@ -109,6 +109,7 @@ class LookupRow(Base):
             postgresql_where=text("state <> 'ended'"),
         ),
         Index("ix_lookups_subject", "subject_id"),
+        Index("ix_lookups_answered", "outcome", "settled_at", postgresql_where=text("state = 'ended'")),
         # Rows change state a few times and are then history: the free space keeps updates on their page, and the line's
         # indexes must be swept soon, or claims walk over dead entries.
         {
@@ -135,4 +136,8 @@ class SettleRow(Base):
     worker: Mapped[uuid.UUID | None] = mapped_column(Uuid)
     settled_at: Mapped[Now]
 
-    __table_args__ = (Index("ix_settles_lookup_id", "lookup_id"),)
+    __table_args__ = (
+        Index("ix_settles_lookup_id", "lookup_id"),
+        # Rows stand in the order of their time: a few bytes for each 128 pages find a minute's.
+        Index("ix_settles_settled_at", "settled_at", postgresql_using="brin"),
+    )

@@ -45,7 +45,7 @@ class EnrichmentStatus(Base):
     __table_args__ = (
         CheckConstraint("status IN ('pending', 'in_progress', 'completed', 'partial', 'failed')", name="status"),
         CheckConstraint("priority BETWEEN 1 AND 10", name="priority"),
-        Index("ix_enrichment_status_status", "status", "kind"),
+        Index("ix_enrichment_status_status", "status", "kind", "requested_at", "subject_id"),
         Index(
             "ix_enrichment_status_due",
             "due_at",

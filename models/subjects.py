@@ -25,6 +25,10 @@ CASE WHEN coalesce(ra_artist_id, metadata ->> 'ra_artist_id') IS NULL THEN NULL
         + CASE WHEN enriched_at IS NULL AND NOT metadata ? 'enriched_at' THEN 0 ELSE 10 END END
 """
 
+_UNENRICHED = text("enriched_at IS NULL")
+_PICTURELESS = text("NOT metadata ? 'artwork'")
+"""What backfills walk along."""
+
 
 class Subject:
     """Columns of all three kinds. external_id: the producer's own id for it."""
@@ -48,9 +52,9 @@ class Performer(Subject, Base):
     name_key: Mapped[str | None]
     spotify_id: Mapped[str | None] = mapped_column(index=True)
     musicbrainz_id: Mapped[str | None] = mapped_column(index=True)
-    discogs_id: Mapped[str | None]
-    deezer_id: Mapped[str | None]
-    wikidata_id: Mapped[str | None]
+    discogs_id: Mapped[str | None] = mapped_column(index=True)
+    deezer_id: Mapped[str | None] = mapped_column(index=True)
+    wikidata_id: Mapped[str | None] = mapped_column(index=True)
     ra_artist_id: Mapped[str | None] = mapped_column(index=True)
     ra_artist_url: Mapped[str | None]
     image_url: Mapped[str | None]
@@ -65,7 +69,17 @@ class Performer(Subject, Base):
         Index("ix_performers_name_key", "name_key"),
         Index("ix_performers_ra_artist_url", "ra_artist_url", postgresql_where=text("ra_artist_url IS NOT NULL")),
         Index("ix_performers_ra_need", "ra_need", "enriched_at", "id", postgresql_where=text("ra_need IS NOT NULL")),
+        Index("ix_performers_created_at", "created_at"),
+        Index("ix_performers_pictureless", "id", postgresql_where=_PICTURELESS),
+        Index("ix_performers_unenriched", "id", postgresql_where=_UNENRICHED),
         Index("ix_performers_updated_at_id", "updated_at", "id"),
+        Index(
+            "ix_performers_aliases",
+            text("(metadata -> 'aliases')"),
+            postgresql_using="gin",
+            postgresql_where=text("metadata ? 'aliases'"),
+            postgresql_with={"fastupdate": "off"},  # each search would read the list of what is still to be sorted in
+        ),
     )
 
 
@@ -79,10 +93,10 @@ class Album(Subject, Base):
     performer_id: Mapped[uuid.UUID | None] = mapped_column(ForeignKey("performers.id"), index=True)
     musicbrainz_release_id: Mapped[str | None] = mapped_column(index=True)
     musicbrainz_release_group_id: Mapped[str | None]
-    spotify_id: Mapped[str | None]
-    discogs_id: Mapped[str | None]
-    deezer_id: Mapped[str | None]
-    barcode: Mapped[str | None]
+    spotify_id: Mapped[str | None] = mapped_column(index=True)
+    discogs_id: Mapped[str | None] = mapped_column(index=True)
+    deezer_id: Mapped[str | None] = mapped_column(index=True)
+    barcode: Mapped[str | None] = mapped_column(index=True)
     label: Mapped[str | None]
     release_date: Mapped[str | None]
     cover_art_url: Mapped[str | None]
@@ -91,7 +105,11 @@ class Album(Subject, Base):
 
     __table_args__ = (
         Index("ix_albums_artist_key_title_key", "artist_key", "title_key"),
+        Index("ix_albums_title_key", "title_key"),
+        Index("ix_albums_pictureless", "id", postgresql_where=_PICTURELESS),
+        Index("ix_albums_unenriched", "id", postgresql_where=_UNENRICHED),
         Index("ix_albums_updated_at_id", "updated_at", "id"),
+        Index("ix_albums_coverless", "id", postgresql_where=text("cover_art_url IS NULL")),
     )
 
 
@@ -108,7 +126,7 @@ class Track(Subject, Base):
     isrc: Mapped[str | None] = mapped_column(index=True)
     spotify_id: Mapped[str | None] = mapped_column(index=True)
     musicbrainz_id: Mapped[str | None] = mapped_column(index=True)
-    deezer_id: Mapped[str | None]
+    deezer_id: Mapped[str | None] = mapped_column(index=True)
     lastfm_url: Mapped[str | None]
     duration_ms: Mapped[int | None]
     bpm: Mapped[float | None]
@@ -123,6 +141,8 @@ class Track(Subject, Base):
 
     __table_args__ = (
         Index("ix_tracks_artist_key_title_key", "artist_key", "title_key"),
+        Index("ix_tracks_title_key", "title_key"),
+        Index("ix_tracks_unenriched", "id", postgresql_where=_UNENRICHED),
         Index("ix_tracks_updated_at_id", "updated_at", "id"),
     )
 

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import argparse
-import logging
 from types import FrameType
 
 import uvicorn
 from fastapi import FastAPI
 
-from enrichment.bootstrap import log_to_stderr
+from enrichment import logs
+from enrichment.settings import load
 from service.app import create
 
 GRACE_SECONDS = 10
@@ -44,9 +44,9 @@ def main() -> None:
     parser.add_argument("--host", default="127.0.0.1")
     parser.add_argument("--port", type=int, default=8020)
     given = parser.parse_args()
-    log_to_stderr(json=False)
-    logging.getLogger("httpx").setLevel(logging.WARNING)
-    Server(create(), given.host, given.port).run()
+    settings = load()
+    logs.configure(settings.log_format)
+    Server(create(settings), given.host, given.port).run()
 
 
 if __name__ == "__main__":

@@ -7,18 +7,33 @@ from contextlib import asynccontextmanager
 
 import anyio
 from fastapi import FastAPI
+from fastapi.responses import RedirectResponse
 
-from enrichment.bootstrap import VERSION, Parts, build
+from enrichment.bootstrap import VERSION, Parts, build, build_schedules
 from enrichment.publishing import make_broker_check, make_sender
 from enrichment.services.fleet import Fleet, SendFetch
 from enrichment.services.health import Health
 from enrichment.services.outlook import Outlook
+from enrichment.services.submit import submit_all
 from enrichment.settings import Settings, load
 from service import errors, graphql
+from service.console import app as console
 from service.context import Service, read_open_to_all
 from service.metrics import Measured, Metrics
-from service.routes import batches, looking, operating, requests, subjects
-from service.submitting import Submitting
+from service.routes import (
+    batches,
+    dead_letters,
+    duplicates,
+    listens,
+    looking,
+    operating,
+    performers,
+    requests,
+    reviews,
+    schedules,
+    subjects,
+)
+from service.together import Together
 from service.watch import Watch
 
 CONNECTIONS = 8
@@ -35,13 +50,16 @@ def create(settings: Settings | None = None, fleet: Fleet | None = None) -> Fast
     """
     settings = settings or load()
     fleet = fleet or build(settings, Parts(send_fetch=_sender(settings), connections=CONNECTIONS))
+    outlook = Outlook(fleet)
     service = Service(
         fleet,
-        Outlook(fleet),
+        outlook,
         Health(fleet, make_broker_check(settings.broker_url) if settings.broker_url else None),
-        Submitting(fleet),
+        Together(lambda asked: submit_all(fleet, [request for request, _ in asked], [id_ for _, id_ in asked])),
+        Together(outlook.each),
         Watch(fleet),
         Metrics(fleet),
+        build_schedules(fleet, settings),
         read_open_to_all(settings.open_to_all),
         batches=anyio.CapacityLimiter(BATCHES_AT_ONCE),
         checks=anyio.CapacityLimiter(1),
@@ -62,10 +80,25 @@ def create(settings: Settings | None = None, fleet: Fleet | None = None) -> Fast
     app.state.service = service
     app.add_middleware(Measured, metrics=service.metrics)
     errors.install(app)
-    # `/enrich/batch` and the like stand before paths that take any id.
-    for routes in (looking.router, operating.router, batches.router, requests.router, subjects.router):
+    # What is asked most is looked at first; `/enrich/batch` and the like stand before paths that take any id.
+    for routes in (
+        subjects.standings,
+        listens.router,
+        looking.router,
+        operating.router,
+        dead_letters.router,
+        duplicates.router,
+        reviews.router,
+        schedules.router,
+        batches.router,
+        performers.router,
+        requests.router,
+        subjects.router,
+    ):
         app.include_router(routes)
     app.include_router(graphql.router(), include_in_schema=False)
+    app.mount(console.PATH, console.create(service))
+    app.add_route("/", lambda _: RedirectResponse(f"{console.PATH}/"), include_in_schema=False)
     return app
 
 

@@ -17,9 +17,12 @@ from enrichment.services import outlook, tokens
 from enrichment.services.fleet import Fleet
 from enrichment.services.health import Health
 from enrichment.services.outlook import Outlook
+from enrichment.services.requests import Request
+from enrichment.services.schedules import Schedules
+from enrichment.services.submit import Accepted
 from enrichment.services.tokens import Caller, Scope
 from service.metrics import Metrics
-from service.submitting import Submitting
+from service.together import Together
 from service.watch import Watch
 
 T = TypeVar("T")
@@ -35,9 +38,11 @@ class Service:
     fleet: Fleet
     outlook: Outlook
     health: Health
-    submitting: Submitting
+    submitting: Together[tuple[Request, str | None], Accepted]
+    standings: Together[tuple[Kind, str], dict[str, Any] | None]
     watch: Watch
     metrics: Metrics
+    schedules: Schedules
     open_to_all: frozenset[str]
     batches: anyio.CapacityLimiter
     checks: anyio.CapacityLimiter

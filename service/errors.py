@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import redis
@@ -11,9 +12,10 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel
 from sqlalchemy.exc import DBAPIError
+from starlette.exceptions import HTTPException as StarletteHTTPException
 
-from enrichment.services.requests import BadRequest, Unknown
-from service.submitting import AWAY, Overloaded
+from enrichment.services.requests import BadRequest, Conflict, Unknown
+from service.together import AWAY, Overloaded
 
 RETRY_SECONDS = "5"
 NO_TABLES = "42P01"
@@ -51,7 +53,7 @@ OF_ALL: Responses = {
     503: {"model": Problem, "description": "The database or Redis is away; try again"},
 }
 """Responses that every route may give."""
-CONFLICT: Responses = {409: {"model": Problem, "description": "The key was used for another request"}}
+CONFLICT: Responses = {409: {"model": Problem, "description": "What stands is against it"}}
 NOT_FOUND: Responses = {404: {"model": Problem, "description": "Nobody knows this id"}}
 
 
@@ -59,7 +61,9 @@ def install(app: FastAPI) -> None:
     """The handlers."""
     app.add_exception_handler(RequestValidationError, _invalid)
     app.add_exception_handler(Unknown, _unknown)
+    app.add_exception_handler(Conflict, _conflict)
     app.add_exception_handler(BadRequest, _bad)
+    app.add_exception_handler(405, _not_so)
     app.add_exception_handler(Overloaded, _overloaded)
     app.add_exception_handler(redis.RedisError, _away)
     app.add_exception_handler(DBAPIError, _database)
@@ -82,6 +86,19 @@ def _plain(part: object) -> str:
 
 async def _unknown(_: Request, error: Exception) -> JSONResponse:
     return JSONResponse({"detail": _plain(error)}, 404)
+
+
+async def _conflict(_: Request, error: Exception) -> JSONResponse:
+    return JSONResponse({"detail": _plain(error)}, 409)
+
+
+async def _not_so(request: Request, error: Exception) -> JSONResponse:
+    """`Allow` with all that the path takes: Starlette names what the first of its routes does."""
+    assert isinstance(error, StarletteHTTPException)
+    path = re.sub(r":\w+}", "}", getattr(request.scope.get("route"), "path", ""))
+    known = request.app.openapi()["paths"].get(path, {})
+    allow = {"Allow": ", ".join(sorted(method.upper() for method in known))} if known else error.headers
+    return JSONResponse({"detail": error.detail}, 405, allow)
 
 
 async def _bad(_: Request, error: Exception) -> JSONResponse:

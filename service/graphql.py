@@ -227,7 +227,7 @@ class Query:
         context = info.context
         await context.caller(Scope.READ)
         context.spend(1)
-        found = await in_thread(context.service.outlook.standing, Kind(kind.value), _checked(id))
+        found = await context.service.standings.ask((Kind(kind.value), _checked(id)))
         return _status(found) if found else None
 
 
@@ -275,7 +275,7 @@ async def _enrich(
         raise GraphQLError("wait: 0 to 120 seconds", extensions={"code": "BAD_USER_INPUT"})
     service = context.service
     requests = [TrackRequest(track_id=_checked(each), priority=priority, force_refresh=force_refresh) for each in ids]
-    accepted = await asyncio.gather(*(service.submitting.submit(request) for request in requests))
+    accepted = await asyncio.gather(*(service.submitting.ask((request, None)) for request in requests))
     refs = {each.ref for each in accepted if each.ref is not None}
     come = await service.watch.answers(refs, wait) if wait else {}
     if refs - come.keys():

@@ -10,8 +10,8 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSche
 from enrichment.services.batches import LARGEST
 from enrichment.services.requests import Id, TrackRequest
 
-_SOMETHING = r"^[^\x00]*[^\x00\s][^\x00]*$"
-Text = Annotated[Id, Field(json_schema_extra={"pattern": _SOMETHING})]
+SOMETHING = r"^[^\x00]*[^\x00\s][^\x00]*$"
+Text = Annotated[Id, Field(json_schema_extra={"pattern": SOMETHING})]
 SubjectId = Annotated[Text, Path(description="The producer's own id, or ours.")]
 Wait = Annotated[float, Query(ge=0, le=120, allow_inf_nan=False, description="Seconds to wait for the result.")]
 Priority = Annotated[int, Query(ge=1, le=10, description="10 is critical, 4-9 default, 1-3 low_priority.")]
@@ -29,12 +29,24 @@ def _whole(value: Any) -> Any:
 WHOLE = BeforeValidator(_whole)
 
 
+def _number(value: Any) -> Any:
+    """A truth value is none."""
+    if isinstance(value, bool):
+        raise ValueError("is not a number")  # noqa: TRY004 - pydantic's way of saying no
+    return value
+
+
+NUMBER = BeforeValidator(_number)
+LARGEST_ID = 2**53
+"""Beyond it JSON of some languages is no longer exact."""
+
+
 def _numbers_too(schema: dict[str, Any]) -> None:
     """Ids and names may be sent as numbers; they are text from then on."""
     for name, field in schema["properties"].items():
         types = field.get("anyOf", [])
-        if any(each.get("type") == "string" for each in types):
-            texts = [{**each, "pattern": _SOMETHING} if each["type"] == "string" else each for each in types]
+        if any(each.get("type") == "string" and "pattern" not in each for each in types):
+            texts = [{**each, "pattern": SOMETHING} if each["type"] == "string" else each for each in types]
             schema["properties"][name] = {**field, "anyOf": [*texts, {"type": "number"}]}
 
 
@@ -59,13 +71,13 @@ Items = Annotated[
     list[Any],
     Field(description=f"Up to {LARGEST:,} tracks as in POST /enrich. Bad ones are told each, the others go on."),
 ]
-_MOMENT = r"20\d\d-(0[1-9]|1[0-2])-(0[1-9]|1\d|2[0-8])T([01]\d|2[0-3]):[0-5]\d:[0-5]\d(\.\d{1,6})?Z"
+MOMENT = r"20\d\d-(0[1-9]|1[0-2])-(0[1-9]|1\d|2[0-8])T([01]\d|2[0-3]):[0-5]\d:[0-5]\d(\.\d{1,6})?Z"
 _ID = r"[0-9a-f]{8}-([0-9a-f]{4}-){3}[0-9a-f]{12}"
 Since = Annotated[
     str,
     Query(max_length=100, description="A moment in ISO 8601, or `next` of the answer before."),
     WithJsonSchema(
-        {"anyOf": [{"type": "string", "format": "date-time"}, {"type": "string", "pattern": f"^{_MOMENT},{_ID}$"}]}
+        {"anyOf": [{"type": "string", "format": "date-time"}, {"type": "string", "pattern": f"^{MOMENT},{_ID}$"}]}
     ),
 ]
 
@@ -161,14 +173,21 @@ class Standing(_Open):
 
 
 class Report(_Open):
-    """What is known of a subject, who said so and on which terms, who was asked."""
+    """What is known of a subject, who said so and on which terms, who was asked.
+
+    merged: by field, `source`, `confidence`, `reason` and `locked` of its value. left_out: questions not worth a call.
+    reviews: open doubts that a person has to decide.
+    """
 
     id: str
     status: Status | None
     fields: dict[str, Any]
+    merged: dict[str, dict[str, Any]]
     findings: list[dict[str, Any]]
     terms: dict[str, Any]
     lookups: list[dict[str, Any]]
+    left_out: list[dict[str, Any]]
+    reviews: list[dict[str, Any]]
 
 
 class Change(_Open):

@@ -65,6 +65,11 @@ class Watch:
         await self._wait({ref: waiter}, seconds)
         return waiter.future.result() if waiter.future.done() else None
 
+    @property
+    def closed(self) -> bool:
+        """Is the service about to end?"""
+        return self._closed
+
     def close(self) -> None:
         """The service is about to end: nobody waits any longer. May be called in a signal handler."""
         self._closed = True

@@ -2,7 +2,18 @@
 
 from __future__ import annotations
 
-from celery import Celery
+from typing import Any
 
-app = Celery("linernotes", include=["workers.tasks", "workers.lifecycle"])
+from celery import Celery, signals
+
+from enrichment import logs
+from enrichment.settings import load
+
+app = Celery("linernotes", include=["workers.tasks", "workers.schedules", "workers.lifecycle"])
 app.config_from_object("celeryconfig")
+
+
+@signals.setup_logging.connect
+def log(**_: Any) -> None:
+    """In place of Celery's own; levels are changed with `linernotes log level`."""
+    logs.configure(load().log_format)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import os
 import sys
 import threading
@@ -13,7 +12,7 @@ import structlog
 from celery import signals
 from sqlalchemy.exc import SQLAlchemyError
 
-from enrichment.bootstrap import log_to_stderr, register_sources
+from enrichment.bootstrap import register_sources
 from enrichment.services.steward import retire
 from workers import foreign, process
 from workers.overdue import forget_old_requests, submit_overdue
@@ -30,9 +29,6 @@ _threads: list[threading.Thread] = []
 @signals.worker_init.connect
 def join(**_: Any) -> None:
     """Before the first message: the fetch tasks are known, the sources have their rows."""
-    log_to_stderr(json=False)
-    # They log the URL of every request, and a URL may hold a name that is nobody's business.
-    logging.getLogger("httpx").setLevel(logging.WARNING)
     # A turn's moment is kept only if its thread runs when it comes: with the default of 5 ms, ten threads that settle
     # hold up the one that is about to call by 50.
     sys.setswitchinterval(0.0005)

@@ -30,6 +30,10 @@ class Submission(Task):
     def take(self, args: tuple[Any, ...], given: dict[str, Any]) -> str:
         """Submits it. What cannot be accepted now goes back to its queue: it is not lost, and it is not ours yet."""
         order = Order(self.name, args, given, intake.id_of(self.request.id))
+        with structlog.contextvars.bound_contextvars(correlation_id=order.trace_id):
+            return self._take(order)
+
+    def _take(self, order: Order) -> str:
         try:
             taken = intake.take(process.fleet(), order)
         except SQLAlchemyError as error:
@@ -114,6 +118,18 @@ def enrich_all_pending(self: Submission, *args: Any, **given: Any) -> str:
 @app.task(name="reset_enrichment", base=Submission, bind=True)
 def reset_enrichment(self: Submission, *args: Any, **given: Any) -> str:
     """`reset_enrichment.delay(performer_id)`: as if it had never been looked for; findings stay."""
+    return self.take(args, given)
+
+
+@app.task(name="enrich_listens", base=Submission, bind=True)
+def enrich_listens(self: Submission, *args: Any, **given: Any) -> str:
+    """`enrich_listens.delay([id, …])`: the tracks of these listens, artist by artist."""
+    return self.take(args, given)
+
+
+@app.task(name="sync_lastfm", base=Submission, bind=True)
+def sync_lastfm(self: Submission, *args: Any, **given: Any) -> str:
+    """`sync_lastfm.delay(account, user)`: what a Last.fm user has played since the last time."""
     return self.take(args, given)
 
 

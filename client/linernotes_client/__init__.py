@@ -11,12 +11,14 @@ from linernotes_client.tasks import (
     enrich_batch,
     enrich_event_performers,
     enrich_high_priority,
+    enrich_listens,
     enrich_performer,
     enrich_track,
     enrich_tracks,
     fetch_artwork,
     import_events,
     reset_enrichment,
+    sync_lastfm,
 )
 
 __all__ = [
@@ -33,6 +35,7 @@ __all__ = [
     "enrich_batch",
     "enrich_event_performers",
     "enrich_high_priority",
+    "enrich_listens",
     "enrich_performer",
     "enrich_scraped_tracks",
     "enrich_track",
@@ -42,6 +45,7 @@ __all__ = [
     "import_events",
     "queue_for_enrichment",
     "reset_enrichment",
+    "sync_lastfm",
 ]
 
 

@@ -29,6 +29,25 @@ class Finding:
 
 
 @dataclass(frozen=True, slots=True)
+class Candidate:
+    """One of several that a source may mean, for a person to judge.
+
+    id: within its source. score: 0 to 1, how likely it is. reasons: what speaks for and against it. findings: what the
+    source says of it, as sure as if it were the one.
+    """
+
+    id: str
+    name: str
+    score: float
+    reasons: tuple[str, ...]
+    findings: tuple[Finding, ...] = ()
+
+
+PERSON = "person"
+"""The source of what a person has locked."""
+
+
+@dataclass(frozen=True, slots=True)
 class Statement:
     """A finding as it is kept: with its source and the moment the source said it."""
 
@@ -39,6 +58,13 @@ class Statement:
     stated_at: datetime
     reason: str = ""
     locked: bool = False
+
+
+def marks(field: str, value: Any) -> list[str]:
+    """What of a finding tells whom a reply is about: an identifier, the addresses of pages."""
+    if field == "external_urls" and isinstance(value, dict):
+        return [url for url in value.values() if isinstance(url, str)]
+    return [str(value)] if field.endswith("_id") else []
 
 
 ORIGIN = {"listenbrainz": "musicbrainz", "coverartarchive": "musicbrainz"}

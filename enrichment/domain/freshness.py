@@ -8,6 +8,8 @@ from math import inf
 from enrichment.domain.findings import Statement
 
 LONGEST_RECHECK_DAYS = 32
+REFRESH_SHARE = 0.85
+"""Of its days. A background refresh takes what is older for stale, so that it is asked for again in time."""
 
 
 def is_fresh(statement: Statement, days: float, now: datetime) -> bool:
@@ -31,6 +33,11 @@ def satisfies(stated_at: datetime, forced_at: datetime | None) -> bool:
 
 
 def recheck_at(answered_at: datetime, misses: int) -> datetime:
-    """When to ask again a source that knew nothing `misses` times in a row: after 1 day, doubling to 32."""
+    """When to ask again a source that knew nothing `misses` times in a row."""
+    return answered_at + timedelta(days=recheck_days(misses))
+
+
+def recheck_days(misses: int) -> int:
+    """Days until a source that knew nothing `misses` times in a row is asked again: 1, doubling to 32."""
     doublings = min(max(misses, 1), 6) - 1
-    return answered_at + timedelta(days=min(2**doublings, LONGEST_RECHECK_DAYS))
+    return min(int(2**doublings), LONGEST_RECHECK_DAYS)

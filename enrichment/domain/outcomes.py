@@ -11,11 +11,11 @@ unreadable             an answer in a shape we do not know; dead letter
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from enum import StrEnum
 
-from enrichment.domain.findings import Finding
+from enrichment.domain.findings import Candidate, Finding
 
 
 class Outcome(StrEnum):
@@ -79,11 +79,17 @@ ANSWER = Judgement(Verdict.ANSWER)
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """The outcome of one lookup of a batch, with its findings. Use the constructors below."""
+    """The outcome of one lookup of a batch, with its findings. Use the constructors below.
+
+    candidates: those who may be the subject, where the source cannot tell which of them is. pictures: of the one that
+    was downloaded, by size, as JPEG.
+    """
 
     outcome: Outcome
     findings: tuple[Finding, ...] = ()
     note: str = ""
+    candidates: tuple[Candidate, ...] = ()
+    pictures: Mapping[str, bytes] = field(default_factory=dict)
 
     @classmethod
     def found(cls, findings: Iterable[Finding]) -> Answer:
@@ -95,6 +101,11 @@ class Answer:
     def nothing(cls, note: str = "") -> Answer:
         """The upstream answered and does not know this subject, or no candidate was good enough (say so in note)."""
         return cls(Outcome.NOTHING_FOUND, note=note)
+
+    @classmethod
+    def unsure(cls, note: str, candidates: Iterable[Candidate]) -> Answer:
+        """The upstream knows several who may be this subject: nothing found, and a person may say which it is."""
+        return cls(Outcome.NOTHING_FOUND, note=note, candidates=tuple(candidates))
 
     @classmethod
     def cut_off(cls) -> Answer:

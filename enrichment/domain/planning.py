@@ -5,7 +5,7 @@ questions. What is known of a track's performer and album, and what can be asked
 the prefixes `performer.` and `album.`. The cost of a field is the cheapest way to it, in calls.
 
     critical      every useful source at once                              for latency
-    default       the first step of the cheapest way to each missing field
+    default       the first step of the cheapest way to each missing field; for fields wanted at once, of every source's
     low_priority  the one step with most fields per call, then plan again   for calls
 
 Which steps are worth their calls at all is the selector's word (domain/selecting.py).
@@ -15,7 +15,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from math import inf
 
 from enrichment.domain.questions import Chances, Question
@@ -35,31 +35,34 @@ def prefixed(about: Kind | None, name: str) -> str:
     return name if about is None or "." in name else f"{about}.{name}"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Step:
-    """A question of a source about the subject itself (about is None), its performer or its album."""
+    """A question of a source about the subject itself (about is None), its performer or its album.
+
+    Planning looks at the names of all steps again and again: each step works its own out once.
+    """
 
     source: str
     question: Question
     about: Kind | None = None
     chances: Chances = field(default=Chances(), compare=False, repr=False)
 
-    @property
+    @cached_property
     def needs(self) -> frozenset[str]:
         """Names in the graph."""
         return frozenset(prefixed(self.about, need) for need in self.question.needs)
 
-    @property
+    @cached_property
     def identifies(self) -> str:
         """Name in the graph of the identifier it searches for, "" where it is no search."""
         return prefixed(self.about, self.question.identifies) if self.question.identifies else ""
 
-    @property
+    @cached_property
     def gives(self) -> frozenset[str]:
         """Names in the graph."""
         return frozenset(prefixed(self.about, name) for name in self.question.gives)
 
-    @property
+    @cached_property
     def is_search(self) -> bool:
         """Does it look by names?"""
         return not {"title", "name"}.isdisjoint(self.question.needs)
@@ -103,7 +106,9 @@ class Situation:
     known: keys whose values are known, fresh or not. satisfied: fields known and fresh enough for this request.
     wanted: fields of the subject. open: steps being asked now. spent: steps answered, or failed for this request;
     missed: those of them that found nothing. unavailable: sources that are stopped or paused for long.
-    identified: whom any source has known, None for the subject itself. traits: see domain/selecting.py.
+    identified: whom any source has known, None for the subject itself. traits: see domain/selecting.py. learnt: the
+    chances of steps of which the fleet has learnt more than their sources declare.
+    at_once: wanted fields that every source which may have them is asked for, also where one has told them.
     """
 
     kind: Kind
@@ -117,6 +122,8 @@ class Situation:
     missed: frozenset[Step] = frozenset()
     identified: frozenset[Kind | None] = frozenset()
     traits: frozenset[str] = frozenset()
+    at_once: frozenset[str] = frozenset()
+    learnt: frozenset[tuple[Step, float]] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,7 +143,7 @@ def plan(steps: tuple[Step, ...], situation: Situation) -> Plan:
 
     Pure, and remembered: in bulk most subjects are in one of a few situations.
     """
-    missing = situation.wanted - situation.satisfied
+    missing = situation.wanted - situation.satisfied | situation.at_once
     if not missing:
         return Plan()
     at_hand = tuple(s for s in steps if s not in situation.spent and s.identifies not in situation.known)
@@ -160,7 +167,7 @@ def _choose(
     cheapest = ways.first_steps(missing)
     if situation.lane is Lane.CRITICAL:
         return _ordered(steps, cheapest | _one_per_source(useful, situation, selector))
-    return _ordered(steps, cheapest)
+    return _ordered(steps, cheapest | _of_every_source(steps, situation, selector, ways, cheapest))
 
 
 def _only_there(
@@ -200,6 +207,23 @@ def _one_per_source(useful: frozenset[Step], situation: Situation, selector: Sel
         if step.about is None and step.source not in busy:
             taken.setdefault(step.source, step)
     return frozenset(taken.values())
+
+
+def _of_every_source(
+    steps: Sequence[Step], situation: Situation, selector: Selector, ways: Ways, chosen: frozenset[Step]
+) -> frozenset[Step]:
+    """The best step of each source that may give a field wanted at once; where it cannot be asked yet, the first steps
+    towards what it needs.
+    """
+    names = set(_with_parents(situation.kind, situation.at_once))
+    giving = [step for step in steps if step.gives & names]
+    busy = {step.source for step in situation.open | chosen if step.gives & names}
+    best: dict[str, Step] = {}
+    for step in selector.ranked(step for step in giving if step.needs <= situation.known):
+        best.setdefault(step.source, step)
+    ahead = [step.needs - situation.known for step in giving if step.source not in best]
+    towards = ways.first_steps(need for needs in ahead for need in needs)
+    return towards | {step for source, step in best.items() if source not in busy}
 
 
 def _fields_by_name(kind: Kind, fields: Iterable[str]) -> dict[str, str]:

@@ -13,6 +13,10 @@ Keys = Mapping[str, Any]
 """What is known of a lookup's subject, by field name: `artist_name`, `title`, `isrc`, `musicbrainz_id`, `duration_ms` …
 What is known of a track's or album's performer or album has a prefix: `performer.musicbrainz_id`, `album.deezer_id`."""
 
+COMPANY = frozenset({"titles", "labels", "companions"})
+"""Keys of a performer that are no fields: titles of its tracks and albums, its labels, and whom it is billed with. They
+are read right before it is asked about, where the question uses them."""
+
 
 @dataclass(frozen=True, slots=True)
 class Limit:

@@ -1,7 +1,8 @@
 """The one selector: which of the questions that could be asked are worth their calls.
 
 A step's chance is the share of subjects that its source is known to answer about, less what others' silence tells: who
-is found by nobody probably does not exist, and a source that had nothing by one key rarely has it by another. Its gain
+is found by nobody probably does not exist, and a source that had nothing by one key rarely has it by another. In
+low_priority a chance that was learnt from the fleet's own answers takes the place of all that. A step's gain
 is the number of missing fields it can be expected to bring, directly or as the key of a cheap next question.
 """
 
@@ -41,6 +42,8 @@ class Selector:
         self._situation = situation
         self._missing = missing
         self._silence = _silence(situation)
+        self._learnt = dict(situation.learnt)
+        self._worth: dict[Step, float] = {}
         most = NEXT_COST.get(situation.lane, inf)
         self._next = [
             (unknown, step, NEXT_SHARE * self.chance(step))
@@ -50,6 +53,8 @@ class Selector:
 
     def chance(self, step: Step) -> float:
         """How likely the step is answered with something."""
+        if step in self._learnt:
+            return self._learnt[step]
         chance = step.chances.of(step.question.name, self._situation.traits)
         chance *= self._silence.get((data_of(step), step.about), 1.0)
         return chance * self._exists(step.about) if step.is_search else chance
@@ -87,8 +92,10 @@ class Selector:
 
     def worth(self, step: Step) -> float:
         """Expected fields per call. Who is in a hurry does not wait until others share the call."""
-        in_a_hurry = self._situation.lane is Lane.CRITICAL
-        return self.gain(step) / (step.question.calls if in_a_hurry else step.question.cost)
+        if step not in self._worth:
+            in_a_hurry = self._situation.lane is Lane.CRITICAL
+            self._worth[step] = self.gain(step) / (step.question.calls if in_a_hurry else step.question.cost)
+        return self._worth[step]
 
     def worthwhile(self, steps: Iterable[Step]) -> frozenset[Step]:
         """Those that are worth their calls on this lane."""

@@ -99,7 +99,7 @@ FIELDS: dict[Kind, dict[str, Field]] = {
 }
 """Every field by kind, with the names of the public contract. Scalars are columns of the subject's table; lists and
 maps live in its `metadata` column. `artwork` is the picture we downloaded and checked: `url`, `width`, `height`,
-`format`, `bytes`, `sha256`."""
+`format`, `bytes`, `sha256`, and for pages `sizes`, `colour`, `blurhash`."""
 
 WANTED: dict[Kind, frozenset[str]] = {
     Kind.TRACK: frozenset(
@@ -186,8 +186,19 @@ def _number(wanted: type, value: Any) -> int | float | None:
         return None
     try:
         number = float(value)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         return None
     if not isfinite(number):
         return None
     return round(number) if wanted is int else number
+
+
+def without_nul(value: Any) -> Any:
+    """PostgreSQL's text and JSON hold no NUL, at whatever depth a source sends one."""
+    if isinstance(value, str):
+        return value.replace("\x00", "")
+    if isinstance(value, list):
+        return [without_nul(each) for each in value]
+    if isinstance(value, dict):
+        return {str(name).replace("\x00", ""): without_nul(each) for name, each in value.items()}
+    return value

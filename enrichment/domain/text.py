@@ -39,7 +39,8 @@ _LETTERS = str.maketrans(
     {"ø": "o", "æ": "ae", "œ": "oe", "ł": "l", "đ": "d", "ð": "d", "þ": "th", "ı": "i", "ħ": "h", "ŧ": "t"}
 )
 _DIACRITIC = re.compile("[\u0300-\u036f]")
-_NOT_WORD = re.compile(r"[\W_]+")
+_WORD = re.compile(r"[^\W_]+")
+_STRANGE = re.compile(r"[^\w\x00-\x7f]")
 
 
 def clean(text: str) -> str:
@@ -48,11 +49,13 @@ def clean(text: str) -> str:
     Full-width letters become plain ones; no script is turned into another. Cut at `LONGEST` characters.
     """
     text = text[:LONGEST]
-    if not text.isascii():
-        # Accents that look like apostrophes are unified first: NFKC would tear them into a space and a mark.
-        text = _UNSEEN_RE.sub("", text.translate(_UNIFIED))
-        text = unicodedata.normalize("NFKC", text)[:LONGEST]
-    return " ".join(text.translate(_UNIFIED).split())
+    if text.isascii():
+        plain = text.isprintable() and "`" not in text
+        return " ".join((text if plain else text.translate(_UNIFIED)).split())
+    # Accents that look like apostrophes are unified first: NFKC would tear them into a space and a mark.
+    unified = _UNSEEN_RE.sub("", text.translate(_UNIFIED))
+    text = unicodedata.normalize("NFKC", unified)[:LONGEST]
+    return " ".join((text if text == unified else text.translate(_UNIFIED)).split())
 
 
 def fold(text: str) -> str:
@@ -73,8 +76,8 @@ def words(text: str) -> tuple[str, ...]:
     Empty where the text is made of symbols only.
     """
     folded = fold(text).replace("'", "").replace("&", " and ")
-    if folded.isascii():
-        return tuple(_NOT_WORD.sub(" ", folded).split())
+    if folded.isascii() or not _STRANGE.search(folded):
+        return tuple(_WORD.findall(folded))
     return tuple("".join(char if _in_word(char) else " " for char in folded).split())
 
 
@@ -164,6 +167,8 @@ _ORIGIN = re.compile(
 _YEAR = re.compile(r"(?:19|20)\d\d")
 _RULES = (("featured", _FEATURED), ("packaging", _PACKAGING), ("origin", _ORIGIN), ("version", _VERSION))
 _CLOSING = {"(": ")", "[": "]", "{": "}"}
+_BRACKET = re.compile(r"[()\[\]{}]")
+_LONE_DASH = re.compile(r"-(?<!\S-)(?!\S)")
 
 
 def split_title(text: str) -> Title:
@@ -203,6 +208,7 @@ def _wrapped(part: str, opening: str) -> str:
     return f"{opening}{part}{_CLOSING[opening]}" if opening else part
 
 
+@lru_cache(maxsize=4096)
 def _kind(part: str, opening: str) -> str:
     """What a part is: name, version, featured, packaging, origin, or note (bracketed, none of these)."""
     if not opening:
@@ -222,7 +228,7 @@ def parts(text: str) -> Iterator[tuple[str, str]]:
             if outer:
                 yield outer, opening
             continue
-        head, *rest = re.split(r"(?:^|(?<=\s))-(?=\s|$)", outer)
+        head, *rest = _LONE_DASH.split(outer) if "-" in outer else (outer,)
         if head.strip():
             yield head.strip(), ""
         for part in rest:
@@ -233,7 +239,8 @@ def parts(text: str) -> Iterator[tuple[str, str]]:
 def _brackets(text: str) -> Iterator[tuple[str, str]]:
     """The text cut at its outermost balanced brackets; an unclosed one runs to the end (upstreams cut long titles)."""
     start, depth, opening = 0, 0, ""
-    for at, char in enumerate(text):
+    for mark in _BRACKET.finditer(text):
+        at, char = mark.start(), mark[0]
         if char in _CLOSING and (not opening or char == opening):
             if not depth:
                 yield text[start:at], ""
@@ -257,9 +264,12 @@ def _guests(part: str) -> list[str]:
     return _names(match["names"]) if match else []
 
 
+_LISTED = re.compile(r",|;|\s&\s|\sand\s|\+")
+
+
 def _names(text: str) -> list[str]:
     """Guests are listed: "A, B & C". A guest whose own name holds a comma or "&" is rarer than a list of two."""
-    return [name.strip() for name in re.split(r",|;|\s&\s|\sand\s|\+", text) if name.strip()]
+    return [name.strip() for name in _LISTED.split(text) if name.strip()]
 
 
 _ROLES = re.compile(r"\s+(?P<word>feat(?:uring)?\.?|ft\.?|f/|vs\.?|versus)\s+", re.IGNORECASE)
@@ -296,6 +306,8 @@ def main_artist(text: str) -> str:
 
 
 _REMASTER = re.compile(r"\bre-?master", re.IGNORECASE)
+_OPERATORS = re.compile(r"[\[\](){}\"*?~^:\\!]+|\s-(?=\s)")
+"""What a search engine reads as its own."""
 
 
 def search_text(text: str) -> str:
@@ -306,5 +318,5 @@ def search_text(text: str) -> str:
     """
     title = split_title(text)
     version = " ".join(part for part in title.version.split(" / ") if not _REMASTER.search(part))
-    plain = re.sub(r"[\[\](){}\"*?~^:\\!]+|\s-(?=\s)", " ", f"{title.base} {version}")
+    plain = _OPERATORS.sub(" ", f"{title.base} {version}")
     return " ".join(plain.split()) or title.base

@@ -9,22 +9,29 @@ from typing import Any
 from sqlalchemy import Connection, text
 
 _MAKE = text("""
-INSERT INTO access_tokens (name, digest, ending, scopes, expires_at)
-VALUES (:name, :digest, :ending, :scopes, clock_timestamp() + make_interval(days => :days)) RETURNING id
+INSERT INTO access_tokens (name, user_id, digest, ending, scopes, expires_at)
+VALUES (:name, :user, :digest, :ending, :scopes, clock_timestamp() + make_interval(days => :days)) RETURNING id
 """)
 
 
 def make(
-    connection: Connection, name: str, digest: bytes, *, ending: str, scopes: Collection[str], days: int | None
+    connection: Connection,
+    name: str,
+    digest: bytes,
+    *,
+    ending: str,
+    scopes: Collection[str],
+    days: int | None,
+    user: str | None = None,
 ) -> int:
-    """Keeps a token. days: until it expires, None for never. Returns its number."""
-    values = {"name": name, "digest": digest, "ending": ending, "scopes": sorted(scopes), "days": days}
+    """Keeps a token. days: until it expires, None for never. user: whose listens it opens. Returns its number."""
+    values = {"name": name, "user": user, "digest": digest, "ending": ending, "scopes": sorted(scopes), "days": days}
     number: int = connection.execute(_MAKE, values).scalar_one()
     return number
 
 
 _LIST = text("""
-SELECT id, name, digest, ending, scopes, created_at, expires_at, revoked_at,
+SELECT id, name, user_id, digest, ending, scopes, created_at, expires_at, revoked_at,
     revoked_at IS NULL AND coalesce(expires_at > clock_timestamp(), true) AS valid
 FROM access_tokens ORDER BY id
 """)
@@ -68,10 +75,16 @@ def end(connection: Connection, number: int, outcome: str) -> None:
 
 _ENTRIES = text("""
 SELECT id, at, who, action, target, details, outcome FROM audit
-WHERE CAST(:target AS text) IS NULL OR target = :target ORDER BY id DESC LIMIT :most
+WHERE (CAST(:target AS text) IS NULL OR target = :target)
+    AND (CAST(:who AS text) IS NULL OR position(lower(:who) IN lower(who)) > 0)
+    AND (CAST(:below AS bigint) IS NULL OR id < :below)
+ORDER BY id DESC LIMIT :most
 """)
 
 
-def entries(connection: Connection, target: str | None, most: int) -> list[dict[str, Any]]:
-    """The newest entries, of this target or of all."""
-    return [dict(row) for row in connection.execute(_ENTRIES, {"target": target, "most": most}).mappings()]
+def entries(
+    connection: Connection, target: str | None, who: str | None, most: int, below: int | None
+) -> list[dict[str, Any]]:
+    """The newest entries, of this target and doer or of all, before this id."""
+    values = {"target": target, "who": who, "most": most, "below": below}
+    return [dict(row) for row in connection.execute(_ENTRIES, values).mappings()]

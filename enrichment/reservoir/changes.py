@@ -20,14 +20,21 @@ WHERE datname = current_database() AND pid <> pg_backend_pid() AND backend_type 
   AND (backend_xid IS NOT NULL OR xact_start > clock_timestamp() - interval '5 minutes')
 """)
 
-_OF_A_KIND = """
-(SELECT '{kind}' AS kind, id, updated_at FROM {table}
- WHERE (updated_at, id) > (:moment, :id) AND updated_at < :complete ORDER BY updated_at, id LIMIT :most)
+_FROM = """
+(SELECT {columns} FROM {table}
+ WHERE ({at}, {id}) > (:moment, :id) AND {at} < :complete ORDER BY {at}, {id} LIMIT :most)
 """
-_CHANGED = text(
-    "UNION ALL".join(_OF_A_KIND.format(kind=kind, table=table.__tablename__) for kind, table in TABLES.items())
-    + "ORDER BY updated_at, id LIMIT :most"
-)
+_OF_A_KIND = [
+    _FROM.format(
+        columns=f"'{kind}' AS kind, id, updated_at, NULL::uuid AS merged_into",
+        table=table.__tablename__,
+        at="updated_at",
+        id="id",
+    )
+    for kind, table in TABLES.items()
+]
+_MERGED = _FROM.format(columns="kind, old_id, merged_at, subject_id", table="redirects", at="merged_at", id="old_id")
+_CHANGED = text("UNION ALL".join([*_OF_A_KIND, _MERGED]) + "ORDER BY updated_at, id LIMIT :most")
 
 
 def complete_until(connection: Connection) -> datetime:
@@ -37,6 +44,8 @@ def complete_until(connection: Connection) -> datetime:
 
 
 def changed(connection: Connection, moment: datetime, after: uuid.UUID, complete: datetime, most: int) -> Sequence[Any]:
-    """`kind`, `id` and `updated_at` of subjects that changed after this one of this moment, the oldest first."""
+    """`kind`, `id`, `updated_at` of subjects that changed after this one of this moment, the oldest first; those that
+    are another one since are there once more, with `merged_into`.
+    """
     values = {"moment": moment, "id": after, "complete": complete, "most": most}
     return connection.execute(_CHANGED, values).all()

@@ -37,11 +37,15 @@ class Filter:
     older: float | None = None
     newer: float | None = None
 
+    def said(self) -> dict[str, Any]:
+        """What narrows, by name."""
+        given = {name: value for name in _CONDITIONS if (value := getattr(self, name)) is not None}
+        return {name: list(value) if isinstance(value, tuple) else value for name, value in given.items()}
+
     def where(self) -> tuple[str, dict[str, Any]]:
         """The condition, and its values."""
-        given = {name: value for name in _CONDITIONS if (value := getattr(self, name)) is not None}
-        values = {name: list(value) if isinstance(value, tuple) else value for name, value in given.items()}
-        return " AND ".join(_CONDITIONS[name] for name in given) or "true", values
+        values = self.said()
+        return " AND ".join(_CONDITIONS[name] for name in values) or "true", values
 
 
 _CONDITIONS = {
@@ -162,14 +166,15 @@ def asked(connection: Connection, letter: int) -> Asked | None:
 
 
 _EDIT = text("""
-UPDATE dead_letters SET edited = CAST(:edited AS jsonb) WHERE id = :id AND state = 'open' RETURNING id
+UPDATE dead_letters SET edited = CAST(:edited AS jsonb) WHERE id = :id AND state = 'open' RETURNING edited
 """)
 
 
-def edit(connection: Connection, letter: int, edited: Mapping[str, Any]) -> bool:
-    """What a person puts in place of what was asked; False where the letter is not open."""
+def edit(connection: Connection, letter: int, edited: Mapping[str, Any]) -> dict[str, Any] | None:
+    """What a person puts in place of what was asked, as it is stored; None where the letter is not open."""
     values = {"id": letter, "edited": json.dumps(_storable(edited))}
-    return connection.execute(_EDIT, values).first() is not None
+    stored: dict[str, Any] | None = connection.execute(_EDIT, values).scalar_one_or_none()
+    return stored
 
 
 @dataclass(frozen=True, slots=True)

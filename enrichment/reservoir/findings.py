@@ -11,8 +11,9 @@ from typing import Any
 
 from sqlalchemy import Connection, text
 
-from enrichment.domain.findings import Statement
+from enrichment.domain.findings import PERSON, Statement, marks
 from enrichment.domain.subjects import Kind
+from enrichment.reservoir.subjects import Ref
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,11 +26,23 @@ class NewFinding:
     lookup_id: int | None = None
 
 
+# A reply with an identifier that a person has rejected is about somebody else: nothing of it is kept.
 _UPSERT = text("""
+WITH given AS MATERIALIZED (
+    SELECT * FROM jsonb_to_recordset(CAST(:rows AS jsonb)) AS r(kind text, subject_id uuid, field text, source text,
+        value jsonb, confidence float8, reason text, stated_at timestamptz, lookup_id bigint, marks text[], place int)
+), rejected AS MATERIALIZED (
+    SELECT g.subject_id, g.source, g.lookup_id FROM given g
+    JOIN rejections r ON r.subject_id = g.subject_id AND r.field = g.field AND r.value = ANY(g.marks)
+)
 INSERT INTO findings (kind, subject_id, field, source, value, confidence, reason, stated_at, lookup_id)
-SELECT kind, subject_id, field, source, value, confidence, reason, stated_at, lookup_id
-FROM jsonb_to_recordset(CAST(:rows AS jsonb)) AS r(kind text, subject_id uuid, field text, source text, value jsonb,
-    confidence float8, reason text, stated_at timestamptz, lookup_id bigint)
+SELECT DISTINCT ON (subject_id, field, source) kind, subject_id, field, source, value, confidence, reason, stated_at,
+    lookup_id
+FROM given g WHERE NOT EXISTS (
+    SELECT FROM rejected r WHERE r.subject_id = g.subject_id AND r.source = g.source
+        AND r.lookup_id IS NOT DISTINCT FROM g.lookup_id
+)
+ORDER BY subject_id, field, source, confidence DESC, place
 ON CONFLICT (subject_id, field, source) DO UPDATE SET value = excluded.value, confidence = excluded.confidence,
     reason = excluded.reason, stated_at = excluded.stated_at, lookup_id = excluded.lookup_id
 WHERE findings.stated_at <= excluded.stated_at AND NOT findings.locked
@@ -38,13 +51,8 @@ WHERE findings.stated_at <= excluded.stated_at AND NOT findings.locked
 
 def keep(connection: Connection, findings: Sequence[NewFinding]) -> None:
     """Each source's newest statement about each field; of two in one go the surer one."""
-    best: dict[tuple[uuid.UUID, str, str], NewFinding] = {}
-    for new in findings:
-        key = (new.subject_id, new.statement.field, new.statement.source)
-        if key not in best or best[key].statement.confidence < new.statement.confidence:
-            best[key] = new
-    if best:
-        rows = [_row(best[key]) for key in sorted(best, key=lambda key: (key[0].bytes, key[1], key[2]))]
+    if findings:
+        rows = [_row(new) | {"place": place} for place, new in enumerate(findings)]
         connection.execute(_UPSERT, {"rows": json.dumps(rows)})
 
 
@@ -60,7 +68,35 @@ def _row(new: NewFinding) -> dict[str, Any]:
         "reason": stated.reason[:500],
         "stated_at": stated.stated_at.isoformat(),
         "lookup_id": new.lookup_id,
+        "marks": marks(stated.field, stated.value),
     }
+
+
+_LOCK = text("""
+INSERT INTO findings (kind, subject_id, field, source, value, confidence, reason, stated_at, locked)
+VALUES (:kind, :subject, :field, :source, CAST(:value AS jsonb), 1.0, :reason, clock_timestamp(), true)
+ON CONFLICT (subject_id, field, source) DO UPDATE SET value = excluded.value, confidence = excluded.confidence,
+    reason = excluded.reason, stated_at = excluded.stated_at, lookup_id = NULL, locked = true
+""")
+
+
+def lock(connection: Connection, ref: Ref, field: str, value: Any, who: str) -> None:
+    """A person's word on a field, which wins for ever. The subject must be locked."""
+    values = {"kind": ref.kind, "subject": ref.id, "field": field, "source": PERSON, "value": json.dumps(value)}
+    connection.execute(_LOCK, {**values, "reason": f"locked by {who}"[:500]})
+
+
+_UNLOCK = text("""
+UPDATE findings SET locked = false, value = CASE WHEN source = :person THEN 'null' ELSE value END,
+    stated_at = CASE WHEN source = :person THEN 'epoch' ELSE stated_at END
+WHERE subject_id = :subject AND field = :field AND locked
+""")
+
+
+def unlock(connection: Connection, ref: Ref, field: str) -> bool:
+    """A person's word on a field counts no longer. The subject must be locked. Returns whether there was one."""
+    values = {"subject": ref.id, "field": field, "person": PERSON}
+    return bool(connection.execute(_UNLOCK, values).rowcount)
 
 
 _OF = text("""

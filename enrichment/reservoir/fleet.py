@@ -61,6 +61,24 @@ def workers(connection: Connection) -> list[tuple[WorkerCard, float]]:
     return [(WorkerCard(*row[:7]), row.silent) for row in connection.execute(_WORKERS)]
 
 
+SILENT_SECONDS = 15.0
+"""A worker that has been silent for longer counts no more."""
+
+
+def alive(connection: Connection) -> list[WorkerCard]:
+    """The workers that live."""
+    return [card for card, silent in workers(connection) if silent < SILENT_SECONDS]
+
+
+_BEAT_SILENT = text("SELECT extract(epoch FROM clock_timestamp() - max(ticked_at))::float FROM schedules")
+
+
+def beat_silent(connection: Connection) -> float | None:
+    """Seconds since beat was last seen; None where it never was."""
+    silent: float | None = connection.execute(_BEAT_SILENT).scalar_one()
+    return silent
+
+
 _FORGET = text("DELETE FROM workers WHERE id = ANY(:ids)")
 
 

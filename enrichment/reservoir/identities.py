@@ -12,7 +12,7 @@ from sqlalchemy import Connection, text
 
 from enrichment.domain.subjects import Kind
 from enrichment.domain.text import main_artist, name_key, title_key
-from enrichment.reservoir.subjects import Ref, lock_names
+from enrichment.reservoir.subjects import Ref, Subject, lock_names
 
 DURATION_SLACK_MS = 10_000
 """Two tracks of the same names whose durations differ by more are two recordings."""
@@ -69,25 +69,36 @@ def _lock_names(identity: Identity) -> list[str]:
     return names
 
 
+# What was merged is found by what it was called; a subject that is called so itself goes first.
 _BY_ID = {
     kind: text(f"""
-SELECT id, external_id FROM {kind}s WHERE external_id = ANY(:texts) OR id = ANY(:ids)
+SELECT id, id AS own_id, external_id, false AS merged FROM {kind}s WHERE external_id = ANY(:texts) OR id = ANY(:ids)
+UNION ALL SELECT subject_id, old_id, external_id, true FROM redirects
+WHERE kind = '{kind}' AND (external_id = ANY(:texts) OR old_id = ANY(:ids)) ORDER BY merged DESC
 """)  # noqa: S608 - one of three constants
     for kind in Kind
 }
 
 _BY_PERFORMER_NAME = text("""
-SELECT id, external_id, name_key AS artist_key, '' AS title_key, NULL AS isrc, NULL AS duration_ms
-FROM performers WHERE name_key = ANY(:artists) ORDER BY created_at, id
+SELECT id, external_id, name_key AS artist_key, '' AS title_key, NULL AS isrc, NULL AS duration_ms,
+    false AS merged, created_at
+FROM performers WHERE name_key = ANY(:artists)
+UNION ALL SELECT p.id, p.external_id, r.artist_key, '', NULL, NULL, true, r.merged_at
+FROM redirects r JOIN performers p ON p.id = r.subject_id WHERE r.kind = 'performer' AND r.artist_key = ANY(:artists)
+ORDER BY merged, created_at, id
 """)
 
 _BY_NAMES = {
     kind: text(f"""
-SELECT t.id, t.external_id, t.artist_key, t.title_key, {facts}
-FROM {kind}s t JOIN (
+WITH names AS (
     SELECT DISTINCT * FROM unnest(CAST(:artists AS text[]), CAST(:titles AS text[])) AS names(artist, title)
-) n
-  ON t.artist_key = n.artist AND t.title_key = n.title ORDER BY t.created_at, t.id
+)
+SELECT t.id, t.external_id, t.artist_key, t.title_key, {facts}, false AS merged, t.created_at
+FROM {kind}s t JOIN names n ON t.artist_key = n.artist AND t.title_key = n.title
+UNION ALL SELECT t.id, t.external_id, r.artist_key, r.title_key, {facts}, true, r.merged_at
+FROM redirects r JOIN names n ON r.artist_key = n.artist AND r.title_key = n.title JOIN {kind}s t ON t.id = r.subject_id
+WHERE r.kind = '{kind}'
+ORDER BY merged, created_at, id
 """)  # noqa: S608 - constants
     for kind, facts in (
         (Kind.TRACK, "t.isrc, t.duration_ms"),
@@ -146,7 +157,7 @@ class _Resolver:
         known: dict[str, uuid.UUID] = {}
         found = self._connection.execute(_BY_ID[kind], {"texts": texts, "ids": [u for t in texts if (u := _uuid(t))]})
         for row in found:
-            known[str(row.id)] = row.id
+            known[str(row.own_id)] = row.id
             if row.external_id is not None:
                 known[row.external_id] = row.id
         for each in identities:
@@ -257,6 +268,13 @@ def album_of(connection: Connection, artist: str, title: str) -> Ref | None:
     identity = Identity(Kind.ALBUM, name=artist, title=title)
     resolver.resolve(Kind.ALBUM, [identity])
     return resolver.refs.get(identity)
+
+
+def subject_lock(subject: Subject) -> list[str]:
+    """The names to lock before a subject goes: whoever asks for it by an id or a name comes before or after."""
+    kind, named = subject.ref.kind, subject.values.get
+    identity = Identity(kind, subject.external_id, named("artist_name") or named("name"), named("title"))
+    return [f"{kind}:id:{subject.ref.id}", *_lock_names(identity)]
 
 
 def album_lock(artist: str, title: str) -> list[str]:

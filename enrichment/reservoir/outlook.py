@@ -21,30 +21,41 @@ _PARENTS = {
     Kind.PERFORMER: "ARRAY[]::uuid[]",
 }
 
-_STANDING = {
+# By its producer's id, by ours, by either of one that was merged into it: the first that holds.
+_STANDINGS = {
     kind: text(f"""
-SELECT t.id, coalesce(t.external_id, t.id::text) AS known_as, {_PICTURE[kind]} IS NOT NULL AS has_artwork,
+SELECT asked.given, t.id, coalesce(t.external_id, t.id::text) AS known_as, {_PICTURE[kind]} IS NOT NULL AS has_artwork,
     array_remove({_PARENTS[kind]}, NULL) AS parents,
     s.status, s.is_retriable, s.error_message, s.sources_used, s.completeness_score, s.requested_at, s.finished_at,
     clock_timestamp() AS now
-FROM {kind}s t LEFT JOIN enrichment_status s ON s.kind = '{kind}' AND s.subject_id = t.id
-WHERE t.external_id = :given OR t.id = :id ORDER BY t.external_id = :given DESC NULLS LAST LIMIT 1
+FROM unnest(CAST(:given AS text[]), CAST(:ids AS uuid[])) AS asked(given, id), LATERAL (
+    SELECT id, 1 AS best FROM {kind}s WHERE external_id = asked.given
+    UNION ALL SELECT id, 2 FROM {kind}s WHERE id = asked.id
+    UNION ALL SELECT subject_id, 3 FROM redirects WHERE kind = '{kind}' AND external_id = asked.given
+    UNION ALL SELECT subject_id, 4 FROM redirects WHERE kind = '{kind}' AND old_id = asked.id
+    ORDER BY best LIMIT 1
+) found JOIN {kind}s t ON t.id = found.id LEFT JOIN enrichment_status s ON s.kind = '{kind}' AND s.subject_id = t.id
 """)  # noqa: S608 - constants
     for kind in Kind
 }
 
 
-def standing(connection: Connection, kind: Kind, given: str) -> Any | None:
-    """The subject of this id, the producer's or ours, and how it stands. It locks nothing."""
+def standings(connection: Connection, kind: Kind, given: Collection[str]) -> dict[str, Any]:
+    """The subjects of these ids, the producer's or ours, and how they stand. It locks nothing."""
+    wanted = {each: _own(each) for each in given}
+    values = {"given": list(wanted), "ids": list(wanted.values())}
+    return {row.given: row for row in connection.execute(_STANDINGS[kind], values)}
+
+
+def _own(given: str) -> uuid.UUID | None:
     try:
-        own: uuid.UUID | None = uuid.UUID(given)
+        return uuid.UUID(given)
     except ValueError:
-        own = None
-    return connection.execute(_STANDING[kind], {"given": given, "id": own}).one_or_none()
+        return None
 
 
 _OPEN = text("""
-SELECT l.id, l.source, l.question, l.state, l.priority,
+SELECT l.id, l.subject_id, l.source, l.question, l.state, l.priority,
     extract(epoch FROM l.due_at - clock_timestamp())::float AS due_in,
     (SELECT count(*) FROM (
         SELECT FROM lookups a
@@ -76,12 +87,13 @@ def levels(connection: Connection) -> Sequence[Any]:
 
 
 _STATUSES = text("""
-SELECT s.kind, s.subject_id, s.status, s.completeness_score, s.sources_used
+SELECT wanted.kind, wanted.subject_id, s.status, s.completeness_score, s.sources_used
 FROM unnest(CAST(:kinds AS text[]), CAST(:ids AS uuid[])) AS wanted(kind, subject_id)
-JOIN enrichment_status s ON s.kind = wanted.kind AND s.subject_id = wanted.subject_id
+LEFT JOIN redirects r ON r.kind = wanted.kind AND r.old_id = wanted.subject_id
+JOIN enrichment_status s ON s.kind = wanted.kind AND s.subject_id = coalesce(r.subject_id, wanted.subject_id)
 """)
 
 
 def statuses(connection: Connection, kinds: Sequence[str], ids: Sequence[uuid.UUID]) -> Sequence[Any]:
-    """How these subjects stand."""
+    """How these subjects stand; what has been merged stands as what it is now."""
     return connection.execute(_STATUSES, {"kinds": list(kinds), "ids": list(ids)}).all()

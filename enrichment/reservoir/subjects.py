@@ -336,7 +336,7 @@ FROM jsonb_to_recordset(CAST(:rows AS jsonb)) AS r(kind text, subject_id uuid, w
     forced_at timestamptz, correlation_id text, batch_id uuid, delay float8)
 """
 
-# What is open is joined: wishes add up and the priority rises. What has ended begins anew.
+# What is open is joined: wishes add up and the priority rises, from that moment on. What has ended begins anew.
 ASKED_AGAIN = """
 ON CONFLICT (kind, subject_id) DO UPDATE SET
     wanted = (SELECT array_agg(DISTINCT name) FROM unnest(s.wanted || excluded.wanted) AS w(name)),
@@ -348,7 +348,8 @@ ON CONFLICT (kind, subject_id) DO UPDATE SET
                     THEN excluded.batch_id END,
     due_at = CASE WHEN s.status NOT IN ('pending', 'in_progress') THEN excluded.due_at
                   WHEN s.due_at IS NOT NULL AND excluded.due_at IS NOT NULL THEN least(s.due_at, excluded.due_at) END,
-    requested_at = CASE WHEN s.status IN ('pending', 'in_progress') THEN s.requested_at ELSE clock_timestamp() END,
+    requested_at = CASE WHEN s.status IN ('pending', 'in_progress') AND s.priority >= excluded.priority
+                        THEN s.requested_at ELSE clock_timestamp() END,
     finished_at = CASE WHEN s.status IN ('pending', 'in_progress') THEN s.finished_at END,
     status = CASE WHEN s.status = 'in_progress' THEN s.status ELSE 'pending' END,
     refreshing = false

@@ -17,7 +17,8 @@ log = structlog.get_logger()
 
 @contextmanager
 def audited(fleet: Fleet, who: str, action: str, target: str, **details: Any) -> Iterator[None]:
-    """What happens within is this action. What cannot be audited is not done."""
+    """What happens within is this action. What cannot be audited is not done. details: None is left out."""
+    details = {name: value for name, value in details.items() if value is not None}
     number = in_transaction(fleet.engine, lambda connection: access.begin(connection, who, action, target, details))
     outcome = "done"
     try:
@@ -27,10 +28,15 @@ def audited(fleet: Fleet, who: str, action: str, target: str, **details: Any) ->
         raise
     finally:
         in_transaction(fleet.engine, lambda connection: access.end(connection, number, outcome))
-        log.info("operating action", who=who, action=action, target=target, outcome=outcome[:200], **details)
+        log.info("operating action", who=who, action=action, target=target, outcome=outcome[:200], details=details)
 
 
-def entries(fleet: Fleet, target: str | None = None, most: int = 100) -> list[dict[str, Any]]:
-    """The newest entries: `id`, `at`, `who`, `action`, `target`, `details`, `outcome`."""
+def entries(
+    fleet: Fleet, target: str | None = None, who: str | None = None, *, most: int = 100, below: int | None = None
+) -> list[dict[str, Any]]:
+    """The newest entries: `id`, `at`, `who`, `action`, `target`, `details`, `outcome`.
+
+    who: part of its name, in any case. below: for the next page, the last one's id.
+    """
     with fleet.engine.connect() as connection:
-        return access.entries(connection, target, most)
+        return access.entries(connection, target, who, most, below)

@@ -1,16 +1,18 @@
-"""Tasks about many performers at once: what each takes, and what it does."""
+"""Tasks about many performers or listens at once: what each takes, and what it does."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any
+from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from enrichment.services import performers
+from enrichment.services import listens, performers
 from enrichment.services.events import PRIORITY, Imported, enrich_event_performers, import_events
 from enrichment.services.fleet import Fleet
 from enrichment.services.requests import Id
+from enrichment.services.sync import sync_lastfm
 
 
 class Call(BaseModel):
@@ -105,7 +107,32 @@ class ResetEnrichment(Call):
         return f"performer {self.performer_id} reset"
 
 
+class EnrichListens(Call):
+    """`enrich_listens.delay([id, …])`."""
+
+    ids: list[UUID]
+    priority: int = Field(default=listens.IMPORTED, ge=1, le=10)
+
+    def take(self, fleet: Fleet, request_id: str | None) -> str:
+        """Their tracks are wanted, artist by artist."""
+        return f"{listens.enrich_listens(fleet, self.ids, self.priority, request_id=request_id)} listens accepted"
+
+
+class SyncLastFM(Call):
+    """`sync_lastfm.delay(account, user)`. user: whose listens they are here, where it is another name."""
+
+    account: Id
+    user: Id | None = None
+
+    def take(self, fleet: Fleet, request_id: str | None) -> str:
+        """New listens are in the database; what is there stays as it is, so that twice does no harm."""
+        del request_id
+        return str(sync_lastfm(fleet, self.account, self.user or self.account).shown())
+
+
 CALLS: Mapping[str, type[Call]] = {
+    "enrich_listens": EnrichListens,
+    "sync_lastfm": SyncLastFM,
     "import_events": ImportEvents,
     "enrich_event_performers": EnrichEventPerformers,
     "enrich_batch": EnrichBatch,

@@ -7,6 +7,7 @@ import json
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
+from math import inf
 from typing import Any
 
 from sqlalchemy import Connection
@@ -20,25 +21,27 @@ from enrichment.reservoir.subjects import reopen
 from enrichment.services import intake
 from enrichment.services.fleet import Fleet
 from enrichment.services.refill import refill_all
-from enrichment.services.requests import BadRequest
+from enrichment.services.requests import BadRequest, Unknown
 from enrichment.services.submit import by_text
 
 CHUNK = 500
 SHOWN_BYTES = 20_000
 """Of a raw message; the whole of it stays in the table."""
+CLOSED = ("replayed", "dropped")
+"""States in which a letter has been dealt with."""
 _UTF8 = codecs.getincrementaldecoder("utf-8")
 PRIORITY_ON = {Lane.CRITICAL: 10, Lane.DEFAULT: 5, Lane.LOW_PRIORITY: 2}
 
 
 def about(fleet: Fleet, which: Filter, subject: str) -> Filter:
-    """The filter, narrowed to a subject by the producer's id or ours. Raises BadRequest for one that nobody knows."""
+    """The filter, narrowed to a subject by the producer's id or ours. Raises Unknown for one that nobody knows."""
 
     def read(connection: Connection) -> tuple[Any, ...]:
         return tuple(ref.id for kind in Kind if (ref := by_text(connection, kind, subject)) is not None)
 
     found = in_transaction(fleet.engine, read)
     if not found:
-        raise BadRequest(f"no subject has the id {subject!r}, neither the producer's nor ours")
+        raise Unknown(f"no subject has the id {subject!r}, neither the producer's nor ours")
     return replace(which, subjects=found)
 
 
@@ -97,22 +100,23 @@ def edit(
     """Puts something else in place of what was asked; it is what a replay takes. Returns what it is now.
 
     change: of a lookup its keys, of a message its keywords. whole: change is all there is (of a message: `task`,
-    `args`, `kwargs`), instead of what differs. task: that the message should have named. Raises BadRequest where the
-    letter is not open, or the result could not be asked.
+    `args`, `kwargs`), instead of what differs. task: that the message should have named. Raises Unknown where there is
+    no such open letter, and BadRequest where the result could not be asked.
     """
     with fleet.engine.connect() as connection:
         asked = rows.asked(connection, number)
     if asked is None:
-        raise BadRequest(f"there is no open dead letter {number}")
+        raise Unknown(f"there is no open dead letter {number}")
     if asked.what == "lookup":
         edited = _edited_keys(asked.given, change, whole=whole, task=task)
         _check_keys(fleet, asked, edited)
     else:
         edited = _edited_message(asked.given, change, whole=whole, task=task)
         intake.check(intake.order_of(edited))
-    if not in_transaction(fleet.engine, lambda connection: rows.edit(connection, number, edited)):
-        raise BadRequest(f"dead letter {number} is not open any more")
-    return edited
+    stored = in_transaction(fleet.engine, lambda connection: rows.edit(connection, number, edited))
+    if stored is None:
+        raise Unknown(f"dead letter {number} is not open any more")
+    return stored
 
 
 def _edited_keys(
@@ -163,18 +167,23 @@ def _edited_message(
 
 @dataclass(slots=True)
 class Replayed:
-    """How many letters were asked again, and why others could not be, by id."""
+    """How many letters were asked again, why others could not be, by id, and whether there was no time for some."""
 
     done: int = 0
     refused: dict[int, str] = field(default_factory=dict)
+    more: bool = False
 
 
-def replay(fleet: Fleet, which: Filter, *, lane: Lane | None = None, per_second: float | None = None) -> Replayed:
+def replay(
+    fleet: Fleet, which: Filter, *, lane: Lane | None = None, per_second: float | None = None, patience: float = inf
+) -> Replayed:
     """Asks again what these open letters asked, as edited last; subjects take the answers in. Twice is once.
 
     lane: instead of the one it was on. per_second: no faster than that. Lookups are put in line ahead of time, each
-    with its moment; messages are handed in one by one, which takes as long.
+    with its moment; messages are handed in one by one, which takes as long. patience: seconds for that; messages that
+    are left then stay open.
     """
+    until = fleet.monotonic() + patience
     priority = PRIORITY_ON[lane] if lane is not None else None
     spacing = 1 / per_second if per_second else 0.0
     come = Replayed()
@@ -182,6 +191,9 @@ def replay(fleet: Fleet, which: Filter, *, lane: Lane | None = None, per_second:
         asked = _ask_again(fleet, ids, priority, spacing, come.done)
         come.done += asked
         for number in ids if asked < len(ids) else ():
+            if fleet.monotonic() + spacing > until:
+                come.more = True
+                return come
             _hand_in_again(fleet, number, priority, spacing, come)
     return come
 
@@ -230,9 +242,10 @@ def drop(fleet: Fleet, which: Filter, reason: str) -> int:
     return _each(fleet, which, lambda ids, connection: len(rows.drop(connection, ids, reason)))
 
 
-def purge(fleet: Fleet, which: Filter) -> int:
-    """Deletes these letters for good. Returns how many."""
-    return _each(fleet, which, lambda ids, connection: rows.purge(connection, ids))
+def purge(fleet: Fleet, older: float, states: Collection[str] = CLOSED) -> int:
+    """Deletes letters in these states for good, those written more than so many seconds ago. Returns how many."""
+    which = [Filter(state=state, older=older) for state in states]
+    return sum(_each(fleet, each, lambda ids, connection: rows.purge(connection, ids)) for each in which)
 
 
 def _each(fleet: Fleet, which: Filter, act: Callable[[Collection[int], Connection], int]) -> int:

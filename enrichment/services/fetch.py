@@ -9,18 +9,23 @@ from dataclasses import dataclass, replace
 
 import redis
 import structlog
+from sqlalchemy import Connection
 from sqlalchemy.exc import InterfaceError, OperationalError
 
 from enrichment.domain.outcomes import Judgement, Verdict
+from enrichment.domain.questions import COMPANY, Question
 from enrichment.reservoir import claims as line
+from enrichment.reservoir import company
 from enrichment.reservoir.claims import Claim
 from enrichment.services import probing, standing
+from enrichment.services.counting import CLAIM
 from enrichment.services.fleet import Fleet
 from enrichment.services.progress import Advanced
 from enrichment.services.refill import refill_all
 from enrichment.services.replan import replan_critical
 from enrichment.services.settle import settle
 from enrichment.sources.base import Ask
+from enrichment.tracing import span
 from enrichment.wire.limiter import Turn
 from enrichment.wire.wire import Result
 
@@ -33,9 +38,10 @@ CLAIM_LEAD = 0.05
 
 @dataclass(frozen=True, slots=True)
 class Fetched:
-    """What a fetch message came to, for people who watch tasks."""
+    """What a fetch message came to, for people who watch tasks. kinds: of the subjects asked about."""
 
     source: str
+    kinds: frozenset[str] = frozenset()
     lookups: int = 0
     found: int = 0
     outcome: str = "nothing to ask"
@@ -43,7 +49,9 @@ class Fetched:
     def __str__(self) -> str:
         if not self.lookups:
             return f"{self.source}: {self.outcome}"
-        return f"{self.source}: {self.lookups} lookups, {self.found} found ({self.outcome})"
+        (what,) = self.kinds if len(self.kinds) == 1 else ("lookup",)
+        said = f"{self.source}: {self.lookups} {what}{'s' * (self.lookups != 1)}, {self.found} found"
+        return said if self.outcome == Verdict.ANSWER else f"{said} ({self.outcome})"
 
 
 def fetch(fleet: Fleet, source: str, ticket: str) -> Fetched:
@@ -78,13 +86,17 @@ class _Place:
             return
         self._left = True
         try:
-            if self.turn is not None:
-                self._fleet.limiter.free(self.turn)
-            self._fleet.limiter.finish(self._source, self._ticket)
+            self._free()
         except redis.RedisError as error:
-            # They come back when their leases end; the answer in hand must not be lost over it.
+            # The answer in hand must not be lost over it; the steward tries again, or they come back with their leases.
             log.warning("limiter is away", source=self._source, error=str(error)[:200])
+            self._fleet.unfreed.append(self._free)
         refill_all(self._fleet, [self._source])
+
+    def _free(self) -> None:
+        if self.turn is not None:
+            self._fleet.limiter.free(self.turn)
+        self._fleet.limiter.finish(self._source, self._ticket)
 
 
 def _turn(fleet: Fleet, source: str) -> Turn | None:
@@ -103,24 +115,28 @@ def _turn(fleet: Fleet, source: str) -> Turn | None:
 
 def _use(fleet: Fleet, source: str, turn: Turn, place: _Place) -> Fetched:
     """Claim, ask, settle; again with the turn in hand as long as answers come from the cache."""
-    lookups = found = 0
+    lookups, found, kinds = 0, 0, set[str]()
     outcome = "nothing to ask"
     while not turn.used and not fleet.stopping():
         with _claimed(fleet, source, turn) as claims:
             if not claims:
                 break
-            result = _ask_or_give_back(fleet, source, claims, turn)
+            followed = [claim.correlation_id for claim in claims]
+            with span("call", followed, source=source, question=claims[0].question):
+                result = _ask_or_give_back(fleet, source, claims, turn)
             if turn.used or result.judgement.verdict is not Verdict.ANSWER:
                 place.leave()
-            advanced = _settle(fleet, claims, result)
+            with span("settle", followed, source=source, verdict=str(result.judgement.verdict)):
+                advanced = _settle(fleet, claims, result)
         refill_all(fleet, advanced.sources)
         lookups += len(claims)
+        kinds |= {claim.kind for claim in claims}
         found += sum(1 for answer in result.answers if answer.findings)
         verdict = result.judgement.verdict
         outcome = f"{verdict}, from the cache" if result.hits and not result.calls else verdict
         if result.judgement.verdict is not Verdict.ANSWER:
             break
-    return Fetched(source, lookups, found, outcome)
+    return Fetched(source, frozenset(kinds), lookups, found, outcome)
 
 
 @contextmanager
@@ -132,9 +148,18 @@ def _claimed(fleet: Fleet, source: str, turn: Turn) -> Iterator[list[Claim]]:
     token = uuid.uuid4()
     fleet.held.add(token)
     try:
-        yield _claim(fleet, source, turn, token)
+        claims = _claim(fleet, source, turn, token)
+        with structlog.contextvars.bound_contextvars(**_followed(claims)):
+            yield claims
     finally:
         fleet.held.discard(token)
+
+
+def _followed(claims: list[Claim]) -> dict[str, str]:
+    """What lines about this batch can be followed by, where it is about one request alone."""
+    ids = {claim.correlation_id for claim in claims}
+    one = ids.pop() if len(ids) == 1 else None
+    return {"correlation_id": one} if one else {}
 
 
 def _claim(fleet: Fleet, source: str, turn: Turn, token: uuid.UUID) -> list[Claim]:
@@ -142,8 +167,28 @@ def _claim(fleet: Fleet, source: str, turn: Turn, token: uuid.UUID) -> list[Clai
     low_end = turn.number % LOW_END_EVERY == 0
     with fleet.engine.begin() as connection:
         claims = line.claim(connection, source, fleet.sizes(source), fleet.worker.id, low_end=low_end, token=token)
-    fleet.claim_seconds = fleet.claim_seconds * 0.9 + (fleet.monotonic() - started) * 0.1
+        claims = _with_company(fleet, connection, claims)
+    took = fleet.monotonic() - started
+    fleet.tally.observe(CLAIM, seconds=took)
+    fleet.claim_seconds = fleet.claim_seconds * 0.9 + took * 0.1
     return claims
+
+
+def _with_company(fleet: Fleet, connection: Connection, claims: list[Claim]) -> list[Claim]:
+    """With what tells the performers from others of their name, where the question uses it."""
+    question = _question(fleet, claims[0]) if claims else None
+    used = COMPANY.intersection(question.uses) if question is not None else ()
+    if not used:
+        return claims
+    known = company.of(connection, [claim.subject_id for claim in claims])
+    return [
+        replace(claim, keys={**claim.keys, **{name: known.get(claim.subject_id, {}).get(name, []) for name in used}})
+        for claim in claims
+    ]
+
+
+def _question(fleet: Fleet, claim: Claim) -> Question | None:
+    return next((q for q in fleet.questions[claim.source] if q.name == claim.question), None)
 
 
 def _ask_or_give_back(fleet: Fleet, source: str, claims: list[Claim], turn: Turn) -> Result:
@@ -156,7 +201,7 @@ def _ask_or_give_back(fleet: Fleet, source: str, claims: list[Claim], turn: Turn
 
 
 def _ask(fleet: Fleet, source: str, claims: list[Claim], turn: Turn) -> Result:
-    question = next((q for q in fleet.questions[source] if q.name == claims[0].question), None)
+    question = _question(fleet, claims[0])
     if question is None:
         return Result(_unasked(fleet, claims[0]))
     fresh_after = max((claim.fresh_after for claim in claims if claim.fresh_after), default=None)

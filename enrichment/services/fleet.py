@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 import time
 import uuid
+from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
@@ -15,16 +16,18 @@ from typing import Any
 import structlog
 from sqlalchemy import Connection, Engine
 
+from enrichment import logs
 from enrichment.domain.findings import Statement
 from enrichment.domain.freshness import may_use
 from enrichment.domain.planning import Steps
 from enrichment.domain.questions import Question
 from enrichment.reservoir import fleet as fleet_rows
-from enrichment.reservoir import settling
+from enrichment.reservoir import levels, settling
 from enrichment.reservoir.fleet import SourceStanding, WorkerCard
 from enrichment.reservoir.keys import Keys
 from enrichment.reservoir.lookups import GATHER_SECONDS
 from enrichment.reservoir.settling import Settlement
+from enrichment.services.counting import Tally
 from enrichment.sources.base import Source
 from enrichment.wire.limiter import Limiter
 from enrichment.wire.wire import Place, Wire
@@ -54,8 +57,9 @@ class Fleet:
 
     sources: shared with wire and limiter; one whose probe has found something out is replaced in it.
     keys: what opens the sources, as it changes. questions, steps: what can be asked, with the keys and by the terms
-    there are. commercial: LINERNOTES_COMMERCIAL.
-    held: tokens of the claims that are in this process' hands.
+    there are. commercial: LINERNOTES_COMMERCIAL. merge_certain: LINERNOTES_MERGE_CERTAIN.
+    held: tokens of the claims that are in this process' hands. unfreed: what frees slots and tickets for which the
+    limiter was away.
     sleep: waits, and returns early when the worker is told to stop (stopping). monotonic: seconds. speed:
     LINERNOTES_SPEED.
     """
@@ -69,13 +73,16 @@ class Fleet:
     keys: Keys
     speed: float = 1.0
     commercial: bool = False
+    merge_certain: bool = False
     sleep: Callable[[float], object] = time.sleep
     monotonic: Callable[[], float] = time.monotonic
     jitter: Callable[[], float] = random.random
     claim_seconds: float = 0.005
     held: set[uuid.UUID] = field(default_factory=set)
+    unfreed: deque[Callable[[], None]] = field(default_factory=deque)
     fence: Fence = settling.apply
     stopping: Callable[[], bool] = never
+    tally: Tally = field(default_factory=Tally)
     questions: Mapping[str, tuple[Question, ...]] = field(init=False)
     steps: Steps = field(init=False)
     _declared: Mapping[str, Source[Any]] = field(init=False)
@@ -181,6 +188,7 @@ class Fleet:
     def _read_standings(self, connection: Connection | None) -> Mapping[str, SourceStanding]:
         with nullcontext(connection) if connection is not None else self.engine.connect() as connected:
             standings, keys = fleet_rows.standings(connected), self.keys.read(connected)
+            logs.follow(levels.read(connected))
         self._open_with(keys)
         for source in self.sources.keys() & standings.keys():
             self._adopt(source, standings[source].found)
@@ -192,8 +200,8 @@ class Fleet:
 
     def _read_threads(self) -> int:
         with self.engine.connect() as connection:
-            alive = [card.threads for card, silent in fleet_rows.workers(connection) if silent < 15]
-        return sum(alive) or self.worker.threads
+            alive = fleet_rows.alive(connection)
+        return sum(card.threads for card in alive) or self.worker.threads
 
     def remembered(self, name: str, read: Callable[[], Any], seconds: float = 2.0) -> Any:
         """A value that may be a little old."""

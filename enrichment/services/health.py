@@ -14,8 +14,6 @@ from sqlalchemy.exc import SQLAlchemyError
 from enrichment.reservoir import fleet as fleet_rows
 from enrichment.services.fleet import Fleet
 
-SILENT_SECONDS = 15.0
-"""A worker that has been silent for longer counts no more."""
 SETTLES_LOOKED_AT = 20_000
 
 # Only the newest rows are looked at, and later only those that are new since: a source that has long been silent keeps
@@ -65,7 +63,7 @@ class Health:
         try:
             with self._fleet.engine.connect() as connection:
                 known = fleet_rows.standings(connection)
-                alive = [card for card, silent in fleet_rows.workers(connection) if silent < SILENT_SECONDS]
+                alive = fleet_rows.alive(connection)
                 self._note_successes(connection)
         except SQLAlchemyError as error:
             return {"status": "unhealthy", "error": type(error).__name__}, {}, {"status": "unknown"}

@@ -7,6 +7,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+import structlog
+
 from enrichment.services.artwork import request_artwork
 from enrichment.services.calls import CALLS, Call, ImportEvents
 from enrichment.services.fleet import Fleet
@@ -14,6 +16,8 @@ from enrichment.services.requests import AlbumRequest, BadRequest, PerformerRequ
 from enrichment.services.submit import submit_all
 
 LONGEST_ID = 200
+
+log = structlog.get_logger()
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,6 +126,8 @@ def _handler(task: str) -> Callable[[Fleet, Order], Taken]:
 
 def _take_one(fleet: Fleet, order: Order) -> Taken:
     request = _read(_ONE[order.task], order)
+    if isinstance(request, TrackRequest):
+        log.info("Track enrichment requested", track_id=request.track_id, correlation_id=order.trace_id)
     (accepted,) = submit_all(fleet, [request], [order.id])
     if accepted.ref is None:
         raise BadRequest(accepted.error)

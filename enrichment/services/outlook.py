@@ -10,6 +10,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
+from uuid import UUID
 
 import redis
 from sqlalchemy import Connection
@@ -22,6 +23,7 @@ from enrichment.services.fleet import Fleet
 from enrichment.wire.limiter import SourceNow
 
 ENDED = frozenset({Status.COMPLETED, Status.PARTIAL, Status.FAILED})
+OPEN = frozenset({Status.PENDING, Status.IN_PROGRESS})
 COUNTED = 250
 """Of more lookups of one priority ahead the place is estimated: counting a long line takes longer than it is worth."""
 LINES_SECONDS, LINES_SHARE = 2.0, 0.05
@@ -54,7 +56,7 @@ def look(fleet: Fleet, refs: Collection[Ref]) -> dict[Ref, Seen]:
 
 def find(fleet: Fleet, kind: Kind, given: str) -> Ref | None:
     """The subject of this id, the producer's or ours."""
-    row = in_transaction(fleet.engine, lambda connection: rows.standing(connection, kind, given))
+    row = in_transaction(fleet.engine, lambda connection: rows.standings(connection, kind, [given])).get(given)
     return Ref(kind, row.id) if row is not None else None
 
 
@@ -78,11 +80,38 @@ class Line:
         return round(count * min(1.0, max(0.0, (number - first) / max(1, last - first))))
 
 
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """How a source answers now. rate: calls per second; paused_for, latency: seconds."""
+
+    rate: float
+    paused_for: float
+    latency: float
+
+    def seconds(self, calls: float, due_in: float = 0.0) -> float:
+        """Until the last of so many calls is answered. due_in: seconds before which it is not asked."""
+        return self.paused_for + max(calls / self.rate, due_in) + self.latency
+
+
+def pace_of(fleet: Fleet, connection: Connection, source: str) -> Pace | None:
+    """None where the source is stopped or its limiter is away."""
+    known = fleet.standings(connection).get(source)
+    if source not in fleet.sources or (known is not None and known.stopped):
+        return None
+    try:
+        now: SourceNow = fleet.remembered(f"{source} now", lambda: fleet.limiter.now(source), 1.0)
+    except redis.RedisError:
+        return None
+    return Pace(fleet.limiter.budget(source).rate * now.factor, now.paused_for, now.latency)
+
+
 class Outlook:
     """For one process: all who ask share what was read of the lines a moment ago."""
 
     def __init__(self, fleet: Fleet) -> None:
         self._fleet = fleet
+        # Nothing is written, so nothing has to begin or to be committed: two round trips fewer.
+        self._engine = fleet.engine.execution_options(isolation_level="AUTOCOMMIT")
         self._lines: Mapping[str, Line] = {}
         self._good_until = -math.inf
         self._reading = threading.Lock()
@@ -95,43 +124,42 @@ class Outlook:
         `position` (1 goes next, 0 is being asked now), `estimated_completion` (None where a source is stopped) and
         `open`, the questions not yet answered, each with the same of its own.
         """
-        return in_transaction(self._fleet.engine, lambda connection: self._standing(connection, kind, given))
+        return self.each([(kind, given)])[0]
 
-    def _standing(self, connection: Connection, kind: Kind, given: str) -> dict[str, Any] | None:
-        row = rows.standing(connection, kind, given)
-        if row is None:
-            return None
-        standing = {
-            f"{kind}_id": row.known_as,
-            "id": str(row.id),
-            "status": row.status,
-            "has_artwork": row.has_artwork,
-            "is_retriable": row.is_retriable,
-            "error_message": row.error_message,
-            "sources_used": list(row.sources_used or ()),
-            "completeness_score": round(row.completeness_score or 0.0, 3),
-            "requested_at": _iso(row.requested_at),
-            "finished_at": _iso(row.finished_at),
-            "position": None,
-            "estimated_completion": None,
-            "open": [],
+    def each(self, asked: Sequence[tuple[Kind, str]]) -> list[dict[str, Any] | None]:
+        """The same of many, in their order."""
+        return in_transaction(self._engine, lambda connection: self._each(connection, asked))
+
+    def _each(self, connection: Connection, asked: Sequence[tuple[Kind, str]]) -> list[dict[str, Any] | None]:
+        by_kind: dict[Kind, list[str]] = defaultdict(list)
+        for kind, given in asked:
+            by_kind[kind].append(given)
+        found = {
+            (kind, known): row
+            for kind, ids in by_kind.items()
+            for known, row in rows.standings(connection, kind, ids).items()
         }
-        if row.status in (Status.PENDING, Status.IN_PROGRESS):
-            asked = rows.open_lookups(connection, [row.id, *row.parents], COUNTED)
-            ahead = [self._ahead(connection, each) for each in asked]
-            standing |= _expected(row.now, asked, ahead)
-        return standing
+        waited_for = [id_ for row in found.values() if row.status in OPEN for id_ in (row.id, *row.parents)]
+        lookups = rows.open_lookups(connection, waited_for, COUNTED) if waited_for else []
+        # Several ask for one subject, and parents have many tracks: each lookup's place is read once.
+        ahead = {each.id: self._ahead(connection, each) for each in lookups}
+        of: dict[UUID, list[Any]] = defaultdict(list)
+        for each in lookups:
+            of[each.subject_id].append(each)
+        shown = {
+            (kind, known): _shown(kind, row, [each for id_ in (row.id, *row.parents) for each in of[id_]], ahead)
+            for (kind, known), row in found.items()
+        }
+        return [shown.get(key) for key in asked]
 
     def _ahead(self, connection: Connection, lookup: Any) -> tuple[int, float | None]:
         """How many are in line before an open lookup, and the seconds until it is answered (None: nobody can tell)."""
         position = 0 if lookup.state == "claimed" else self._position(connection, lookup)
-        now = self._now(connection, lookup.source)
-        if now is None:
+        pace = pace_of(self._fleet, connection, lookup.source)
+        if pace is None:
             return position, None
-        rate = self._fleet.limiter.budget(lookup.source).rate * now.factor
         line = self._line_of(connection, lookup.source)
-        in_line = 0.0 if math.isinf(rate) else position * line.calls / rate
-        return position, now.paused_for + max(in_line, lookup.due_in or 0.0) + now.latency
+        return position, pace.seconds(position * line.calls, lookup.due_in or 0.0)
 
     def _position(self, connection: Connection, lookup: Any) -> int:
         line = self._line_of(connection, lookup.source)
@@ -139,17 +167,6 @@ class Outlook:
         if same == COUNTED:
             same = max(COUNTED, line.within(lookup.priority, lookup.id))
         return line.before(lookup.priority) + same + 1
-
-    def _now(self, connection: Connection, source: str) -> SourceNow | None:
-        """The source, None where it is stopped or its limiter is away."""
-        known = self._fleet.standings(connection).get(source)
-        if source not in self._fleet.sources or (known is not None and known.stopped):
-            return None
-        try:
-            found: SourceNow = self._fleet.remembered(f"{source} now", lambda: self._fleet.limiter.now(source), 1.0)
-        except redis.RedisError:
-            return None
-        return found
 
     def _line_of(self, connection: Connection, source: str) -> Line:
         # Who finds another one reading takes what was there before, unless there is nothing yet.
@@ -172,6 +189,28 @@ class Outlook:
             for source, found in by_source.items()
             if source in self._fleet.sources
         }
+
+
+def _shown(kind: Kind, row: Any, asked: Sequence[Any], ahead: Mapping[int, tuple[int, float | None]]) -> dict[str, Any]:
+    """asked: the open lookups that it waits for."""
+    standing = {
+        f"{kind}_id": row.known_as,
+        "id": str(row.id),
+        "status": row.status,
+        "has_artwork": row.has_artwork,
+        "is_retriable": row.is_retriable,
+        "error_message": row.error_message,
+        "sources_used": list(row.sources_used or ()),
+        "completeness_score": round(row.completeness_score or 0.0, 3),
+        "requested_at": _iso(row.requested_at),
+        "finished_at": _iso(row.finished_at),
+        "position": None,
+        "estimated_completion": None,
+        "open": [],
+    }
+    if row.status in OPEN:
+        standing |= _expected(row.now, asked, [ahead[each.id] for each in asked])
+    return standing
 
 
 def _line(found: Sequence[Any], sizes: Mapping[str, int]) -> Line:

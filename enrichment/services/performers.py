@@ -7,6 +7,7 @@ RA's address, 3 for the rest; another thing than the priority of a request.
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import asdict
 from functools import partial
 from typing import Any
 
@@ -130,6 +131,12 @@ def has_ra_artist_id(one: Performer) -> bool:
 def enriched(one: Performer) -> bool:
     """Has its enrichment ended with something found, and not been reset since?"""
     return one.enriched_at is not None
+
+
+def shown(one: Performer) -> dict[str, Any]:
+    """A performer of these lists: what is known of it by name, `has_ra_artist_id` and `enriched`."""
+    known = {name: value for name, value in asdict(one).items() if value is not None and name != "id"}
+    return {**known, "has_ra_artist_id": has_ra_artist_id(one), "enriched": enriched(one)}
 
 
 def enrichment_stats(fleet: Fleet) -> dict[str, int | float]:

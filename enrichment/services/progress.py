@@ -5,6 +5,7 @@ submit, settle and replan lock their subjects, write what is new, and call `adva
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -16,17 +17,19 @@ from sqlalchemy import Connection, text
 
 from enrichment.domain.completeness import completeness
 from enrichment.domain.findings import Statement, sure_enough
-from enrichment.domain.freshness import is_fresh, recheck_at, satisfies
+from enrichment.domain.freshness import REFRESH_SHARE, is_fresh, recheck_at, satisfies
 from enrichment.domain.merging import merge, plain
 from enrichment.domain.outcomes import ANSWERED, Outcome
 from enrichment.domain.planning import Plan, Situation, Step, plan, prefixed, strategy_of
+from enrichment.domain.predicting import features
 from enrichment.domain.selecting import traits_of
-from enrichment.domain.subjects import INHERITED, WANTED, Kind, Status, lane_of
-from enrichment.reservoir import findings, lookups
+from enrichment.domain.subjects import INHERITED, WANTED, Kind, Lane, Status, lane_of
+from enrichment.reservoir import findings, listens, lookups, training
 from enrichment.reservoir import subjects as rows
 from enrichment.reservoir.lookups import Asked, NewLookup
 from enrichment.reservoir.subjects import NewStatus, Ref, Standing, Subject
 from enrichment.services import brought, milestones
+from enrichment.services.counting import HITS, Tally
 from enrichment.services.fleet import Fleet
 from models import OPEN_STATES, LookupState
 
@@ -34,6 +37,11 @@ PRODUCER = "producer"
 """The source of what a producer handed in with its request: known, but found by nobody."""
 
 LIVE_PLAY, MANUAL = 6, 10
+COVER_SECONDS = 5.0
+"""For so long every source that may have the cover of a live play is asked for it, and the best is taken."""
+_COVER = {Kind.TRACK: "artwork_url", Kind.ALBUM: "cover_art_url"}
+MODELS_SECONDS = 60.0
+"""How old a process' models of who knows whom may be."""
 ARTWORK_PRIORITY = 2
 ARTWORK_FROM = 4
 """Backfills, below this priority, do not fetch pictures along the way: `fetch_artwork` does."""
@@ -49,10 +57,13 @@ def database_now(connection: Connection) -> datetime:
 
 @dataclass(frozen=True, slots=True)
 class Advanced:
-    """sources: that got work. critical: tracks of the critical lane are to be planned again, now rather than soon."""
+    """sources: that got work. critical: tracks of the critical lane are to be planned again, now rather than soon.
+    counted: for the fleet's tally, once the transaction is committed.
+    """
 
     sources: frozenset[str]
     critical: bool = False
+    counted: Tally = dataclasses.field(default_factory=Tally)
 
 
 def advance(fleet: Fleet, connection: Connection, subjects: Sequence[Subject], focus: Iterable[Ref]) -> Advanced:
@@ -63,19 +74,23 @@ def advance(fleet: Fleet, connection: Connection, subjects: Sequence[Subject], f
     brought.take_up(fleet, connection, subjects)
     state = _State(fleet, connection, subjects)
     wanted = set(focus)
-    changed = [subject for subject in subjects if _remerge(state, subject)]
+    counted = Tally()
+    with milestones.first_pictures(counted, subjects, state.now):
+        changed = [subject for subject in subjects if _remerge(state, subject)]
     rows.write(connection, changed, state.now)
     milestones.begun(subjects, wanted, state.now)
     outcomes = [_plan(state, subject) for subject in subjects if subject.ref in wanted]
+    counted.count(HITS, by=sum(outcome.reuses for outcome in outcomes))
     new = [lookup for outcome in outcomes for lookup in outcome.lookups]
     new += _pictures(state, wanted)
     sources = lookups.insert(connection, new, fleet.gather_seconds)
     statuses = [outcome.status for outcome in outcomes if outcome.status]
     rows.write_statuses(connection, statuses, state.now)
-    milestones.ended(connection, subjects, statuses, state.now)
+    listens.follow(connection, {each.ref: each.status for each in statuses if each.ref.kind is Kind.TRACK})
+    milestones.ended(connection, subjects, statuses, state.now, counted)
     parents = {s.ref.id for s in subjects if s.ref.kind is not Kind.TRACK and (s in changed or s.ref in wanted)}
     critical = rows.record_dependants(connection, parents, [ref.id for ref in wanted])
-    return Advanced(frozenset(sources), critical)
+    return Advanced(frozenset(sources), critical, counted)
 
 
 def take_over(fleet: Fleet, connection: Connection, subjects: Sequence[Subject]) -> None:
@@ -104,6 +119,8 @@ class _State:
                 self.lapsed[id_, each.source, each.field] = each.stated_at
         self.asked = lookups.asked(connection, self.subjects)
         self.away = fleet.away(connection)
+        self.models: training.Models = fleet.remembered("models", lambda: training.models(connection), MODELS_SECONDS)
+        self._features: dict[UUID, frozenset[str]] = {}
 
     def parent(self, subject: Subject, kind: Kind) -> Subject | None:
         parent = subject.parents.get(kind)
@@ -112,17 +129,36 @@ class _State:
     def about(self, subject: Subject, about: Kind | None) -> Subject | None:
         return subject if about is None else self.parent(subject, about)
 
-    def fresh(self, subject: Subject, forced_at: datetime | None) -> frozenset[str]:
-        """Fields of which a statement is fresh enough."""
-        return frozenset(s.field for s in self.statements[subject.ref.id] if self._does(s, forced_at))
+    def features(self, subject: Subject) -> frozenset[str]:
+        """What tells who is likely to know it."""
+        id_ = subject.ref.id
+        if id_ not in self._features:
+            answered = [asked for asked in self.asked[id_] if _answered(asked)]
+            found = [f"{a.source}.{a.question}" for a in answered if a.outcome == Outcome.FOUND]
+            missed = [f"{a.source}.{a.question}" for a in answered if a.outcome == Outcome.NOTHING_FOUND]
+            self._features[id_] = features(subject.values, found, missed)
+        return self._features[id_]
 
-    def _does(self, statement: Statement, forced_at: datetime | None) -> bool:
+    def fresh(self, subject: Subject, standing: Standing) -> frozenset[str]:
+        """Fields of which a statement is fresh enough for a request."""
+        return frozenset(s.field for s in self.statements[subject.ref.id] if self.does(s, standing))
+
+    def does(self, statement: Statement, standing: Standing) -> bool:
         if statement.locked:
             return True
-        if not satisfies(statement.stated_at, forced_at) or not sure_enough(statement.field, statement.confidence):
+        if not satisfies(statement.stated_at, standing.forced_at):
+            return False
+        if not sure_enough(statement.field, statement.confidence):
             return False
         source = self.fleet.sources.get(statement.source)
-        return source is None or is_fresh(statement, source.freshness.days_of(statement.field), self.now)
+        if source is None:
+            return True
+        return is_fresh(statement, source.freshness.days_of(statement.field) * _share(standing), self.now)
+
+
+def _share(standing: Standing) -> float:
+    """Of the days that something stays fresh, those after which it is asked for again."""
+    return REFRESH_SHARE if standing.refreshing else 1.0
 
 
 def _remerge(state: _State, subject: Subject) -> bool:
@@ -150,8 +186,11 @@ def _without_names(values: Mapping[str, Any]) -> dict[str, Any]:
 
 @dataclass(frozen=True, slots=True)
 class _Outcome:
+    """reuses: is a new request served, in part at least, by what had been found before?"""
+
     lookups: tuple[NewLookup, ...] = ()
     status: NewStatus | None = None
+    reuses: bool = False
 
 
 def _plan(state: _State, subject: Subject) -> _Outcome:
@@ -163,7 +202,8 @@ def _plan(state: _State, subject: Subject) -> _Outcome:
     planned = plan(steps, view.situation)
     new = tuple(view.lookups(planned))
     waits = any(not lookup.deferred for lookup in new) or view.is_waiting
-    return _Outcome(new, view.status(ended=not waits, deferred=bool(planned.deferred)))
+    reuses = standing.status is Status.PENDING and view.has_fresh_findings
+    return _Outcome(new, view.status(ended=not waits, deferred=bool(planned.deferred)), reuses)
 
 
 def left_out(fleet: Fleet, connection: Connection, ref: Ref) -> list[dict[str, Any]]:
@@ -206,13 +246,20 @@ class _View:
 
     @cached_property
     def satisfied(self) -> frozenset[str]:
-        own = self.state.fresh(self.subject, self.forced_at)
+        own = self.state.fresh(self.subject, self.standing)
         inherited = frozenset(
             field
             for field, (parent, name) in INHERITED[self.kind].items()
-            if parent in self.around and name in self.state.fresh(self.around[parent], self.forced_at)
+            if parent in self.around and name in self.state.fresh(self.around[parent], self.standing)
         )
         return own | inherited
+
+    @property
+    def has_fresh_findings(self) -> bool:
+        """Has anybody but the producer stated a wanted field?"""
+        wanted = self.standing.wanted or WANTED[self.kind]
+        stated = self.state.statements[self.subject.ref.id]
+        return any(s.source != PRODUCER and s.field in wanted and self.state.does(s, self.standing) for s in stated)
 
     @cached_property
     def situation(self) -> Situation:
@@ -241,7 +288,32 @@ class _View:
             frozenset(missed),
             frozenset(about for about, there in self.around.items() if self._is_identified(there)),
             traits_of(self.known),
+            self.at_once,
+            self._learnt if lane is Lane.LOW_PRIORITY else frozenset(),
         )
+
+    @property
+    def _learnt(self) -> frozenset[tuple[Step, float]]:
+        """The chances of questions of which the fleet has learnt who knows whom."""
+        return frozenset(
+            (step, model.chance(self.state.features(there)))
+            for (source, question), model in self.state.models.items()
+            for about, there in self.around.items()
+            if (step := self.state.fleet.steps.named(self.kind, source, question, about)) is not None
+        )
+
+    @cached_property
+    def at_once(self) -> frozenset[str]:
+        """The cover of a live play, for some seconds, unless one was known when the play came."""
+        standing = self.standing
+        since, field = standing.requested_at, _COVER.get(self.kind, "")
+        until = since + timedelta(seconds=COVER_SECONDS / self.state.fleet.speed)
+        if standing.priority != LIVE_PLAY or standing.refreshing or self.state.now >= until:
+            return frozenset()
+        stated = [stated for there in self.around.values() for stated in self.state.statements[there.ref.id]]
+        if any(each.field in _COVER.values() and each.stated_at < since for each in stated):
+            return frozenset()
+        return frozenset({field}) & (standing.wanted or WANTED[self.kind])
 
     def _is_identified(self, there: Subject) -> bool:
         return any(stated.source != PRODUCER for stated in self.state.statements[there.ref.id])
@@ -255,7 +327,7 @@ class _View:
         if self.forced_at is not None and (asked.claimed_at or ended) < self.forced_at:
             return False
         if asked.outcome == Outcome.FOUND:
-            days = self.state.fleet.sources[step.source].freshness.days
+            days = self.state.fleet.sources[step.source].freshness.days * _share(self.standing)
             return self.state.now < ended + timedelta(days=days) and not self._has_lapsed(step, asked)
         if asked.outcome == Outcome.NOTHING_FOUND:
             return bool(self.state.now < recheck_at(ended, asked.misses))
@@ -322,7 +394,7 @@ class _View:
     @property
     def needed(self) -> list[Subject]:
         """The subject, and those parents that may still give it a wanted field."""
-        missing = (self.standing.wanted or WANTED[self.kind]) - self.satisfied
+        missing = (self.standing.wanted or WANTED[self.kind]) - self.satisfied | self.at_once
         kinds = {INHERITED[self.kind][field][0] for field in missing if field in INHERITED[self.kind]}
         return [there for about, there in self.around.items() if about is None or about in kinds]
 

@@ -7,7 +7,7 @@ from sqlalchemy import Connection
 from enrichment.reservoir import subjects as rows
 from enrichment.reservoir.retrying import in_transaction
 from enrichment.services.fleet import Fleet
-from enrichment.services.progress import advance
+from enrichment.services.progress import Advanced, advance
 from enrichment.services.refill import refill_all
 
 CHUNK = 200
@@ -16,17 +16,18 @@ CHUNK = 200
 def replan(fleet: Fleet, most: int = CHUNK, lowest: int = 1) -> int:
     """Plans one chunk of recorded subjects again, the most urgent first. Returns how many."""
 
-    def work(connection: Connection) -> tuple[int, frozenset[str]]:
+    def work(connection: Connection) -> tuple[int, Advanced]:
         urgent = rows.urgent_replans(connection, most, lowest)
         if not urgent:
-            return 0, frozenset()
+            return 0, Advanced(frozenset())
         subjects = rows.lock(connection, urgent)
         refs = rows.take_replans(connection, urgent)
         advanced = advance(fleet, connection, subjects, refs)
-        return len(urgent), advanced.sources
+        return len(urgent), advanced
 
-    count, sources = in_transaction(fleet.engine, work)
-    refill_all(fleet, sources)
+    count, advanced = in_transaction(fleet.engine, work)
+    fleet.tally.add(advanced.counted.take())
+    refill_all(fleet, advanced.sources)
     return count
 
 

@@ -6,16 +6,19 @@ import math
 from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import Connection, text
 
+from enrichment.domain.findings import Statement
+from enrichment.domain.merging import merge
 from enrichment.domain.questions import Budget, Terms
 from enrichment.domain.subjects import FIELDS, WANTED, Kind, Status
-from enrichment.reservoir import findings, lookups, performers
+from enrichment.reservoir import findings, lookups, outlook, performers, reviews
 from enrichment.reservoir import fleet as fleet_rows
 from enrichment.reservoir import subjects as rows
+from enrichment.reservoir.merging import followed
 from enrichment.reservoir.retrying import in_transaction
 from enrichment.reservoir.subjects import Ref
 from enrichment.services.fleet import Fleet
@@ -125,15 +128,12 @@ def database_moment(fleet: Fleet) -> datetime:
     return in_transaction(fleet.engine, database_now)
 
 
-_STATUSES = text("SELECT kind, subject_id, status FROM enrichment_status WHERE subject_id = ANY(:ids)")
-
-
 def statuses(fleet: Fleet, refs: Collection[Ref]) -> dict[Ref, Status]:
     """How these subjects stand."""
-    values = {"ids": [ref.id for ref in refs]}
 
     def read(connection: Connection) -> dict[Ref, Status]:
-        return {Ref(Kind(r.kind), r.subject_id): Status(r.status) for r in connection.execute(_STATUSES, values)}
+        found = outlook.statuses(connection, [ref.kind for ref in refs], [ref.id for ref in refs])
+        return {Ref(Kind(row.kind), row.subject_id): Status(row.status) for row in found}
 
     return in_transaction(fleet.engine, read)
 
@@ -159,13 +159,14 @@ def answers(fleet: Fleet, refs: Collection[Ref]) -> dict[Ref, dict[str, Any]]:
 
     def read(connection: Connection) -> dict[Ref, dict[str, Any]]:
         now = database_now(connection)
-        subjects = records(connection, refs)
+        current = followed(connection, refs)
+        subjects = records(connection, current.values())
         found = {}
-        for row in connection.execute(_STANDINGS, {"ids": [ref.id for ref in refs]}):
+        for row in connection.execute(_STANDINGS, {"ids": [ref.id for ref in subjects]}):
             ref = Ref(Kind(row.kind), row.subject_id)
             if ref in subjects:
                 found[ref] = _answer(ref, row, subjects[ref], now)
-        return found
+        return {ref: found[merged] for ref, merged in current.items() if merged in found}
 
     return in_transaction(fleet.engine, read)
 
@@ -329,12 +330,18 @@ def statistics(fleet: Fleet) -> dict[str, Any]:
             by_status[row.kind][row.status] = row.rows
         found: dict[str, Any] = {f"{kind}_stats": _kind_stats(connection, kind, by_status[kind]) for kind in Kind}
         stated = connection.execute(_ALL_FINDINGS, {"producer": PRODUCER})
-        letters: dict[str, dict[str, int]] = defaultdict(dict)
-        for row in connection.execute(_OPEN_LETTERS):
-            letters[row.source][row.outcome] = row.rows
-        return found | {"findings": {row.source: row.rows for row in stated}, "dead_letters": dict(letters)}
+        said = {row.source: row.rows for row in stated}
+        return found | {"findings": said, "dead_letters": open_letters(connection)}
 
     return in_transaction(fleet.engine, read)
+
+
+def open_letters(connection: Connection) -> dict[str, dict[str, int]]:
+    """How many, by source ("message" where it is none's) and outcome."""
+    letters: dict[str, dict[str, int]] = defaultdict(dict)
+    for row in connection.execute(_OPEN_LETTERS):
+        letters[row.source][row.outcome] = row.rows
+    return dict(letters)
 
 
 def _kind_stats(connection: Connection, kind: Kind, by_status: Mapping[str, int]) -> dict[str, Any]:
@@ -356,15 +363,16 @@ def source_states(fleet: Fleet) -> list[dict[str, Any]]:
     """Every source: where it is, what it may, how it stands. Of secrets only whether they are there."""
     with fleet.engine.connect() as connection:
         known = fleet_rows.standings(connection)
-        lines = lookups.lines(connection)
+        lines, moment = lookups.lines(connection), database_now(connection)
     fleet.standings()  # every source as its probe has found it
     return [
-        _source_state(fleet, name, known.get(name), [x for x in lines if x.source == name]) for name in fleet.sources
+        _source_state(fleet, name, known.get(name), [x for x in lines if x.source == name], moment)
+        for name in fleet.sources
     ]
 
 
 def _source_state(
-    fleet: Fleet, name: str, known: fleet_rows.SourceStanding | None, lines: Sequence[lookups.Line]
+    fleet: Fleet, name: str, known: fleet_rows.SourceStanding | None, lines: Sequence[lookups.Line], moment: datetime
 ) -> dict[str, Any]:
     source, place, now = fleet.sources[name], fleet.wire.place(name), fleet.limiter.now(name)
     stopped = known is not None and known.stopped
@@ -377,6 +385,7 @@ def _source_state(
         "breaker": now.breaker,
         "stopped": stopped,
         "paused_for": None if stopped else round(max(now.paused_for, known.paused_for if known else 0.0), 1),
+        "since": _iso(moment - timedelta(seconds=now.since)) if now.paused_for else None,
         "reason": now.reason or (known.reason if known else ""),
         "in_flight": now.in_flight,
         "in_call": now.in_call,
@@ -436,6 +445,9 @@ def subject_report(fleet: Fleet, kind: Kind, given: str) -> dict[str, Any] | Non
     """A subject by the producer's id or ours: what is known, who said so and on which terms, who was asked. None where
     nobody knows it.
 
+    `merged`: by field, how its value came to be. `left_out`: questions that are not worth their calls. `reviews`: open
+    doubts that a person has to decide, which nothing was taken from.
+
     A performer's has the keys of `enrichment_report` besides.
     """
 
@@ -448,13 +460,16 @@ def subject_report(fleet: Fleet, kind: Kind, given: str) -> dict[str, Any] | Non
         report = {f"{kind}_id": subject.id, "id": str(ref.id), **_standing(standing), "fields": subject.values}
         if kind is Kind.PERFORMER:
             report |= report_of(performers.one(connection, ref.id))
-        stated = _stated(fleet, connection, ref)
+        said = _said(fleet, connection, ref)
+        stated = _stated(said)
         terms = terms_of(fleet, (each["source"] for each in stated))
         return report | {
+            "merged": _merged(kind, said),
             "findings": stated,
             "terms": terms,
             "lookups": _asked(connection, ref),
             "left_out": left_out(fleet, connection, ref),
+            "reviews": _doubts(connection, ref),
         }
 
     return in_transaction(fleet.engine, read)
@@ -474,10 +489,32 @@ def _standing(row: Any | None) -> dict[str, Any]:
     }
 
 
-def _stated(fleet: Fleet, connection: Connection, ref: Ref) -> list[dict[str, Any]]:
+def _said(fleet: Fleet, connection: Connection, ref: Ref) -> list[Statement]:
+    """What may be used of what is known. What was dropped has left a mark behind, which says nothing."""
     now = database_now(connection)
-    usable = [s for s in findings.of(connection, [ref.id])[ref.id] if fleet.may_use(s, now)]
-    statements = sorted(usable, key=lambda s: (s.field, -s.confidence, s.source))
+    return [s for s in findings.of(connection, [ref.id])[ref.id] if s.value is not None and fleet.may_use(s, now)]
+
+
+def _merged(kind: Kind, said: Sequence[Statement]) -> dict[str, dict[str, Any]]:
+    locked = {s.field for s in said if s.locked}
+    return {
+        name: {
+            "source": field.source,
+            "confidence": round(field.confidence, 3),
+            "reason": field.reason,
+            "locked": name in locked,
+        }
+        for name, field in merge(kind, said).items()
+    }
+
+
+def _doubts(connection: Connection, ref: Ref) -> list[dict[str, Any]]:
+    shown = ("id", "doubt", "source", "question", "fields", "candidates", "reason")
+    return [{name: each[name] for name in shown} for each in reviews.listed(connection, state="open", subject=ref.id)]
+
+
+def _stated(said: Iterable[Statement]) -> list[dict[str, Any]]:
+    statements = sorted(said, key=lambda s: (s.field, -s.confidence, s.source))
     return [
         {
             "field": s.field,

@@ -3,11 +3,23 @@
 from __future__ import annotations
 
 from typing import Annotated, Any, TypeVar
+from urllib.parse import quote
 
-from pydantic import AfterValidator, AliasChoices, BaseModel, ConfigDict, Field, StringConstraints, ValidationError
+from pydantic import (
+    AfterValidator,
+    AliasChoices,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    ValidationError,
+)
 
 LONGEST_NAME = 1000
 LONGEST_ID = 200
+LONGEST_URL = 2000
+PRINTABLE = "".join(map(chr, range(0x21, 0x7F)))
 
 
 def _no_nul(value: str) -> str:
@@ -28,6 +40,18 @@ Id = Annotated[
 ]
 
 
+def _percent_encoded(value: Any) -> Any:
+    """An address as it is written on the wire: players send letters of all alphabets in it."""
+    return quote(value.strip(), safe=PRINTABLE, errors="replace") if isinstance(value, str) else value
+
+
+Url = Annotated[
+    str,
+    StringConstraints(max_length=LONGEST_URL, pattern=r"^https?://[!-~]+$"),
+    BeforeValidator(_percent_encoded),
+]
+
+
 class Request(BaseModel):
     """Of every request. priority: 1-10. wanted: fields, where not the usual ones."""
 
@@ -39,7 +63,10 @@ class Request(BaseModel):
 
 
 class TrackRequest(Request):
-    """A track by the producer's own id, by names, or both."""
+    """A track by the producer's own id, by names, or both.
+
+    temporary_artwork_url: a picture to be shown until a cover is found.
+    """
 
     track_id: Id | None = None
     artist_name: Name | None = Field(default=None, validation_alias=AliasChoices("artist_name", "artist"))
@@ -49,6 +76,7 @@ class TrackRequest(Request):
     existing_spotify_id: Id | None = None
     existing_isrc: Id | None = Field(default=None, validation_alias=AliasChoices("existing_isrc", "isrc"))
     existing_musicbrainz_id: Id | None = None
+    temporary_artwork_url: Url | None = None
 
 
 class PerformerRequest(Request):
@@ -71,6 +99,10 @@ R = TypeVar("R", bound=BaseModel)
 
 class BadRequest(ValueError):  # noqa: N818 - it is the request that is bad
     """A request that cannot be taken; the message names the field and what is wrong with it."""
+
+
+class Conflict(BadRequest):
+    """What could be done, were things not as they are."""
 
 
 class Unknown(BadRequest):

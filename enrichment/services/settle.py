@@ -2,32 +2,39 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+import dataclasses
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
+import structlog
 from sqlalchemy import Connection
 
 from enrichment.domain.backoff import SHED_LIMIT, retry_delay, shed_delay
-from enrichment.domain.findings import Finding, Statement
+from enrichment.domain.findings import Candidate, Finding, Statement
 from enrichment.domain.outcomes import OUTCOME_OF, Answer, Outcome, Verdict
-from enrichment.domain.subjects import Kind, clean_value
+from enrichment.domain.subjects import Kind, clean_value, without_nul
 from enrichment.domain.text import name_key, title_key
-from enrichment.reservoir import findings, settling
+from enrichment.reservoir import artwork, findings, merging, settling
 from enrichment.reservoir import subjects as rows
+from enrichment.reservoir.artwork import Sized
 from enrichment.reservoir.claims import Claim
 from enrichment.reservoir.findings import NewFinding
 from enrichment.reservoir.identities import album_lock, album_of
 from enrichment.reservoir.retrying import in_transaction
 from enrichment.reservoir.settling import Move, Settlement
 from enrichment.reservoir.subjects import Ref, Subject
+from enrichment.services import doubts
+from enrichment.services.counting import FOUND
 from enrichment.services.fleet import Fleet
 from enrichment.services.progress import Advanced, advance
 from enrichment.wire.wire import Result
 
 KILLER_DEATHS = 3
+
+log = structlog.get_logger()
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,25 +43,80 @@ class Answered:
 
     settlement: Settlement
     findings: tuple[Finding, ...] = ()
+    candidates: tuple[Candidate, ...] = ()
+    pictures: Mapping[str, bytes] = dataclasses.field(default_factory=dict)
 
 
 def settle(fleet: Fleet, claims: Sequence[Claim], result: Result) -> Advanced:
     """Writes what a call came to. Harmless to do twice: only a claim that is still held is applied."""
     answered = list(outcomes(fleet, claims, result))
-    return in_transaction(fleet.engine, lambda connection: _settle(fleet, connection, answered, result.said_at))
+    advanced = in_transaction(fleet.engine, lambda connection: _settle(fleet, connection, answered, result.said_at))
+    fleet.tally.add(advanced.counted.take())
+    log.debug(
+        "lookups are settled",
+        source=claims[0].source,
+        question=claims[0].question,
+        lookups={str(each.settlement.claim.id): each.settlement.outcome for each in answered},
+        correlation_ids=[claim.correlation_id for claim in claims if claim.correlation_id],
+    )
+    return advanced
 
 
 def _settle(fleet: Fleet, connection: Connection, answered: Sequence[Answered], said_at: datetime | None) -> Advanced:
-    refs = {Ref(each.settlement.claim.kind, each.settlement.claim.subject_id) for each in answered}
     rows.lock_names(connection, _albums_named(answered))
-    subjects = rows.lock(connection, refs)
+    subjects = rows.lock(connection, _refs(answered))
+    if _refs(answered) - {subject.ref for subject in subjects}:
+        answered = _followed(connection, answered)
+        subjects = rows.lock(connection, _refs(answered))
+    refs = _refs(answered)
     applied = fleet.fence(connection, [each.settlement for each in answered], fleet.worker.id)
     settling.write_dead_letters(connection, [each.settlement for each in answered], applied)
     kept = [each for each in answered if each.settlement.claim.id in applied and each.findings]
     subjects = _meet_albums(connection, subjects, kept)
     stated = _statements(subjects, kept, said_at)
-    findings.keep(connection, [new for new in stated if fleet.may_use(new.statement, new.statement.stated_at)])
-    return advance(fleet, connection, subjects, refs)
+    usable = [new for new in stated if fleet.may_use(new.statement, new.statement.stated_at)]
+    new_ids = doubts.identified(connection, subjects, usable)
+    findings.keep(connection, usable)
+    artwork.keep(connection, _pictures(kept))
+    advanced = advance(fleet, connection, subjects, refs)
+    doubts.write(fleet, connection, new_ids, _of_performers(answered, applied))
+    for new in usable:
+        advanced.counted.count(FOUND, new.statement.source, new.statement.field)
+    return advanced
+
+
+def _pictures(kept: Iterable[Answered]) -> Iterable[Sized]:
+    """What was downloaded, by the digest under which it is shown."""
+    for each in kept:
+        digest = next((one.value["sha256"] for one in each.findings if one.field == "artwork"), "")
+        yield from (Sized(digest, size, jpeg) for size, jpeg in each.pictures.items())
+
+
+def _of_performers(
+    answered: Iterable[Answered], applied: Collection[int]
+) -> list[tuple[Claim, Sequence[Candidate], str]]:
+    """Applied answers about performers that found one, or several that may be it."""
+    return [
+        (claim, each.candidates, each.settlement.note)
+        for each in answered
+        for claim in [each.settlement.claim]
+        if claim.id in applied and claim.kind is Kind.PERFORMER and (each.findings or each.candidates)
+    ]
+
+
+def _refs(answered: Iterable[Answered]) -> set[Ref]:
+    return {Ref(each.settlement.claim.kind, each.settlement.claim.subject_id) for each in answered}
+
+
+def _followed(connection: Connection, answered: Sequence[Answered]) -> list[Answered]:
+    """Subjects that were merged while their calls were under way are those that they are now."""
+    now = merging.followed(connection, _refs(answered))
+    return [
+        replace(each, settlement=replace(each.settlement, claim=replace(claim, subject_id=now[ref].id)))
+        for each in answered
+        for claim in [each.settlement.claim]
+        for ref in [Ref(claim.kind, claim.subject_id)]
+    ]
 
 
 def outcomes(fleet: Fleet, claims: Sequence[Claim], result: Result) -> Iterable[Answered]:
@@ -83,7 +145,7 @@ def _of_answer(claim: Claim, answer: Answer, excerpt: str) -> Answered:
             settlement = Settlement(claim, answer.outcome, Move.WAIT, answer.note, misses=claim.misses)
         case _:
             settlement = Settlement(claim, answer.outcome, Move.END, answer.note, died=True, excerpt=excerpt)
-    return Answered(settlement, answer.findings)
+    return Answered(settlement, answer.findings, answer.candidates, answer.pictures)
 
 
 def _of_judgement(fleet: Fleet, claim: Claim, result: Result, *, alone: bool, first: bool, size: int) -> Settlement:
@@ -173,7 +235,7 @@ def _statements(
             target = targets.get(finding.about)
             if target is None:
                 continue
-            value = clean_value(target.ref.kind, finding.field, _without_nul(finding.value))
+            value = clean_value(target.ref.kind, finding.field, without_nul(finding.value))
             if value is not None:
                 moment, why = min(claim.claimed_at, said_at or claim.claimed_at), finding.reason
                 stated = Statement(finding.field, value, finding.confidence, claim.source, moment, why)
@@ -189,14 +251,3 @@ def _targets(subject: Subject, by_id: Mapping[Any, Subject], each: Answered) -> 
         if parent is not None and (stated is None or key(str(stated)) == key(str(parent.values.get(name, "")))):
             targets[kind] = parent
     return targets
-
-
-def _without_nul(value: Any) -> Any:
-    """PostgreSQL's JSON holds no NUL, at whatever depth a source sends one."""
-    if isinstance(value, str):
-        return value.replace("\x00", "")
-    if isinstance(value, list):
-        return [_without_nul(each) for each in value]
-    if isinstance(value, dict):
-        return {str(name).replace("\x00", ""): _without_nul(each) for name, each in value.items()}
-    return value

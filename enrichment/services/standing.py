@@ -28,6 +28,7 @@ log = structlog.get_logger()
 
 def learn(fleet: Fleet, source: str, result: Result) -> None:
     """What a call came to, told to the limiter and, where the source has to wait, to PostgreSQL."""
+    fleet.tally.called(source, result)
     judgement = result.judgement
     match judgement.verdict:
         case Verdict.ANSWER:
@@ -81,6 +82,18 @@ def resume(fleet: Fleet, source: str) -> None:
     in_transaction(fleet.engine, lambda connection: fleet_rows.resumed(connection, source))
     fleet.limiter.resume(source)
     fleet.forget()
+
+
+def reset_breaker(fleet: Fleet, source: str) -> tuple[str, str]:
+    """A person closes a breaker: one call goes first. Returns its state before and now.
+
+    A pause that the upstream asked for is no breaker, and stays. After any pause one call goes first, which the limiter
+    calls half open too.
+    """
+    before = fleet.limiter.now(source).breaker
+    if before != "closed":
+        fleet.limiter.resume(source)
+    return before, fleet.limiter.now(source).breaker
 
 
 def keep_in_step(fleet: Fleet) -> None:

@@ -16,7 +16,7 @@ from enrichment.reservoir import fleet as fleet_rows
 from enrichment.reservoir import subjects as rows
 from enrichment.reservoir.fleet import WorkerCard
 from enrichment.reservoir.subjects import Ref
-from enrichment.services import expiry, standing
+from enrichment.services import expiry, overview, standing
 from enrichment.services.fleet import Fleet
 from enrichment.services.refill import refill_all
 from enrichment.services.replan import CHUNK, replan
@@ -46,6 +46,7 @@ class Steward:
     def round(self) -> None:
         """Heartbeat, and the round if no other steward is at it. Raises what PostgreSQL and Redis raise."""
         self.beat()
+        self._free()
         if not self._redis.set("steward", str(self._fleet.worker.id), nx=True, ex=LOCK_SECONDS):
             return
         try:
@@ -68,6 +69,12 @@ class Steward:
             raise
         if self._beating_since is None:
             self._beating_since = fleet.monotonic()
+        fleet.tally.hand_over(fleet.engine)
+
+    def _free(self) -> None:
+        while self._fleet.unfreed:
+            self._fleet.unfreed[0]()
+            self._fleet.unfreed.popleft()
 
     def _work(self) -> None:
         steps: list[Callable[[], object]] = [
@@ -79,6 +86,7 @@ class Steward:
             self._begin_due,
             self._replan,
             lambda: refill_all(self._fleet, self._fleet.sources),
+            lambda: overview.note_minute(self._fleet),
         ]
         for step in steps:
             step()
@@ -152,7 +160,8 @@ def _lives(card: WorkerCard) -> bool:
 
 
 def retire(fleet: Fleet) -> None:
-    """A worker leaves in good order: what it still holds comes back at once."""
+    """A worker leaves in good order: what it still holds comes back at once, and what it has counted counts."""
+    fleet.tally.hand_over(fleet.engine)
     for source in fleet.sources:
         fleet.limiter.bury(source, str(fleet.worker.id))
     with fleet.engine.begin() as connection:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
@@ -13,18 +13,20 @@ from sqlalchemy import Connection
 
 from enrichment.domain.findings import Statement
 from enrichment.domain.subjects import WANTED, Kind, clean_value
+from enrichment.domain.text import title_key
 from enrichment.reservoir import findings, lookups
 from enrichment.reservoir import requests as taken_in
 from enrichment.reservoir import subjects as rows
 from enrichment.reservoir.findings import NewFinding
 from enrichment.reservoir.identities import Identity, resolve
 from enrichment.reservoir.retrying import in_transaction
-from enrichment.reservoir.subjects import Ref
+from enrichment.reservoir.subjects import Ref, Subject
 from enrichment.services.fleet import Fleet
-from enrichment.services.progress import PRODUCER, advance, database_now
+from enrichment.services.progress import PRODUCER, Advanced, advance, database_now
 from enrichment.services.refill import refill_all
 from enrichment.services.replan import replan_critical
 from enrichment.services.requests import AlbumRequest, PerformerRequest, Request, TrackRequest, Unknown
+from enrichment.tracing import span
 
 CHUNK = 250
 """Requests per transaction of a bulk submit."""
@@ -38,6 +40,10 @@ class Accepted:
     error: str | None = None
 
 
+Within = Callable[[Connection, int, Sequence[Ref | None]], None]
+"""What belongs to the same transaction: gets the position of its first request, and the subjects, which are locked."""
+
+
 def submit(fleet: Fleet, request: Request) -> Ref:
     """One request. Raises Unknown for an id that nobody knows, without names."""
     (accepted,) = submit_all(fleet, [request])
@@ -47,22 +53,29 @@ def submit(fleet: Fleet, request: Request) -> Ref:
 
 
 def submit_all(
-    fleet: Fleet, requests: Sequence[Request], ids: Sequence[str | None] = (), batch_id: UUID | None = None
+    fleet: Fleet,
+    requests: Sequence[Request],
+    ids: Sequence[str | None] = (),
+    batch_id: UUID | None = None,
+    within: Within | None = None,
 ) -> list[Accepted]:
     """Many requests, each transaction a chunk of them; one that cannot be taken does not hinder the others.
 
     ids: of the requests, None where one has none. A request whose id was submitted before is accepted and changes
-    nothing. batch_id: of the batch they belong to, by which they can be cancelled.
+    nothing. batch_id: of the batch they belong to, by which they can be cancelled. within: ends each transaction.
     """
     accepted: list[Accepted] = []
     for start in range(0, len(requests), CHUNK):
         chunk = requests[start : start + CHUNK]
         known_as = ids[start : start + CHUNK] or [None] * len(chunk)
-        work = partial(_submit, fleet, requests=chunk, ids=known_as, batch_id=batch_id)
-        done, sources, critical = in_transaction(fleet.engine, work)
+        work = partial(_submit, fleet, requests=chunk, ids=known_as, batch_id=batch_id, start=start, within=within)
+        followed = (request.correlation_id or id_ for request, id_ in zip(chunk, known_as, strict=True))
+        with span("submit", followed, requests=len(chunk)):
+            done, advanced, raised = in_transaction(fleet.engine, work)
         accepted += done
-        refill_all(fleet, sources, critical=any(request.priority == 10 for request in chunk))
-        if critical:
+        fleet.tally.add(advanced.counted.take())
+        refill_all(fleet, raised | advanced.sources, critical=any(request.priority == 10 for request in chunk))
+        if advanced.critical:
             replan_critical(fleet)
     return accepted
 
@@ -70,18 +83,22 @@ def submit_all(
 def _submit(
     fleet: Fleet,
     connection: Connection,
+    *,
     requests: Sequence[Request],
     ids: Sequence[str | None],
     batch_id: UUID | None,
-) -> tuple[list[Accepted], set[str], bool]:
+    start: int,
+    within: Within | None,
+) -> tuple[list[Accepted], Advanced, set[str]]:
     identities = [_identity(request) for request in requests]
     refs, created = resolve(connection, identities)
     now = database_now(connection)
     taken = _new(connection, refs, requests, ids)
     subjects = rows.lock(connection, [ref for ref, _ in taken])
-    findings.keep(connection, [new for ref, request in taken for new in _given(ref, request, now)])
+    by_ref = {subject.ref: subject for subject in subjects}
+    findings.keep(connection, [new for ref, request in taken for new in _given(by_ref[ref], by_ref, request, now)])
     findings.take_from_twins(connection, [ref.id for ref in created if ref.kind is Kind.TRACK])
-    sources = _want(connection, taken, now, batch_id)
+    raised = _want(connection, taken, now, batch_id)
     forced = {ref for ref, request in taken if request.force_refresh}
     lookups.force(connection, [id_ for subject in subjects if subject.ref in forced for id_ in subject.family], now)
     rows.refresh_standings(connection, subjects)
@@ -89,7 +106,9 @@ def _submit(
     accepted = [
         Accepted(ref) if ref else Accepted(None, _unknown(request)) for ref, request in zip(refs, requests, strict=True)
     ]
-    return accepted, sources | advanced.sources, advanced.critical
+    if within is not None:
+        within(connection, start, refs)
+    return accepted, advanced, raised
 
 
 def _new(
@@ -166,18 +185,27 @@ _FACTS = {
 }
 
 
-def _given(ref: Ref, request: Request, now: datetime) -> list[NewFinding]:
+def _given(subject: Subject, around: Mapping[Ref, Subject], request: Request, now: datetime) -> Iterable[NewFinding]:
     """What the producer knows already, kept with its source like everything else."""
     if not isinstance(request, TrackRequest):
-        return []
-    facts: dict[str, Any] = {
-        field: clean_value(Kind.TRACK, field, getattr(request, name)) for name, field in _FACTS.items()
-    }
-    return [
-        NewFinding(Kind.TRACK, ref.id, Statement(field, value, 0.9, PRODUCER, now, "handed in with the request"))
-        for field, value in facts.items()
-        if value is not None
-    ]
+        return
+    for name, field in _FACTS.items():
+        if (value := clean_value(Kind.TRACK, field, getattr(request, name))) is not None:
+            yield _handed_in(subject.ref, field, value, now)
+    if url := request.temporary_artwork_url:
+        yield _handed_in(_pictured(subject, around, request), "temporary_artwork_url", url, now)
+
+
+def _handed_in(ref: Ref, field: str, value: Any, now: datetime) -> NewFinding:
+    return NewFinding(ref.kind, ref.id, Statement(field, value, 0.9, PRODUCER, now, "handed in with the request"))
+
+
+def _pictured(track: Subject, around: Mapping[Ref, Subject], request: TrackRequest) -> Ref:
+    """What a picture that came with a track shows: the album it names, where that is the track's; else the track."""
+    album = around.get(Ref(Kind.ALBUM, track.parents[Kind.ALBUM])) if Kind.ALBUM in track.parents else None
+    if album is None or title_key(request.album_title or "") != title_key(album.values["title"]):
+        return track.ref
+    return album.ref
 
 
 def by_text(connection: Connection, kind: Kind, text: str) -> Ref | None:

@@ -37,10 +37,11 @@ class Scope(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """Who calls. who: as the audit and batches name it."""
+    """Who calls. who: as the audit and batches name it. user: whose listens alone it may see; None for everybody's."""
 
     who: str
     scopes: frozenset[str]
+    user: str | None = None
 
     def may(self, scope: Scope) -> bool:
         """Has it been given this?"""
@@ -55,13 +56,13 @@ class Made:
     secret: str
 
 
-def make(fleet: Fleet, name: str, scopes: Collection[Scope], days: int | None = None) -> Made:
-    """A token that opens these scopes, for so many days or for good."""
+def make(fleet: Fleet, name: str, scopes: Collection[Scope], days: int | None = None, user: str | None = None) -> Made:
+    """A token that opens these scopes, for so many days or for good. user: whose listens it opens, and no others'."""
     secret = PREFIX + secrets.token_urlsafe(32)
-    digest, ending = _digest(secret), secret[-4:]
+    hashed, ending = digest(secret), secret[-4:]
 
     def work(connection: Connection) -> int:
-        return access.make(connection, name, digest, ending=ending, scopes=scopes, days=days)
+        return access.make(connection, name, hashed, ending=ending, scopes=scopes, days=days, user=user)
 
     number = in_transaction(fleet.engine, work)
     fleet.forget()
@@ -106,7 +107,7 @@ def know(fleet: Fleet) -> Mapping[bytes, _Token]:
 
 def caller_of(fleet: Fleet, secret: str, now: datetime) -> Caller | None:
     """Who holds this token, None where it opens nothing. now: with its time zone."""
-    token = know(fleet).get(_digest(secret))
+    token = know(fleet).get(digest(secret))
     if token is None or (token.expires_at is not None and token.expires_at <= now):
         return None
     return token.caller
@@ -115,11 +116,17 @@ def caller_of(fleet: Fleet, secret: str, now: datetime) -> Caller | None:
 def _read(fleet: Fleet) -> dict[bytes, _Token]:
     with fleet.engine.connect() as connection:
         return {
-            bytes(row.digest): _Token(Caller(f"token {row.id} ({row.name})", frozenset(row.scopes)), row.expires_at)
+            bytes(row.digest): _Token(named(row.id, row.name, row.scopes, row.user_id), row.expires_at)
             for row in access.tokens(connection)
             if row.valid
         }
 
 
-def _digest(secret: str) -> bytes:
+def named(number: int, name: str, scopes: Collection[str], user: str | None = None) -> Caller:
+    """The holder of a token, as the audit names it."""
+    return Caller(f"token {number} ({name})", frozenset(scopes), user)
+
+
+def digest(secret: str) -> bytes:
+    """By which a secret is known."""
     return hashlib.sha256(secret.encode("utf-8", "surrogatepass")).digest()

@@ -1,15 +1,16 @@
-"""One picture, downloaded and checked: is it a picture, bounded in bytes and pixels, and not a known placeholder?
+"""One picture, downloaded and checked: is it a picture, bounded in bytes and pixels, and not a known placeholder? Then
+it is made into the sizes that pages show.
 
 Pictures come from any host, so what one of them refuses says nothing about the others: it is an answer, not a refusal
-that stops the source. Only the facts are kept; private addresses are refused by the wire.
+that stops the source. Private addresses are refused by the wire.
 """
 
 from __future__ import annotations
 
 import hashlib
 import io
-import struct
 from collections.abc import Collection, Sequence
+from dataclasses import replace
 from urllib.parse import urlsplit
 
 from PIL import Image
@@ -19,6 +20,7 @@ from enrichment.domain.questions import Budget, Freshness, Limit, Question, Term
 from enrichment.domain.subjects import Kind
 from enrichment.sources.base import Ask, Line, Reply, Source, judge_http
 from enrichment.sources.deezer import is_default_picture
+from enrichment.sources.pictures import BROKEN, Rendered, render
 from enrichment.sources.reading import Told, fields_of, text
 
 LARGEST_BYTES = 15_000_000
@@ -81,11 +83,16 @@ class Artwork(Source[Line]):
             return [Answer.nothing(f"HTTP {reply.status}")]
         try:
             facts = inspect(reply.body)
+            shown = _rendered(reply.body)
         except NotAPictureError as reason:
             return [Answer.nothing(str(reason))]
         told = Told(question.kind, asks[0].keys, {"": 1.0}, reason="downloaded and checked")
-        told.tell(artwork={"url": url, **facts})
-        return [told.answer()]
+        if shown is None:
+            told.tell(artwork={"url": url, **facts})
+            return [told.answer()]
+        sizes = {name: {"url": path_of(str(facts["sha256"]), name), **size} for name, size in shown.sizes.items()}
+        told.tell(artwork={"url": url, **facts, "sizes": sizes, "colour": shown.colour, "blurhash": shown.blurhash})
+        return [replace(told.answer(), pictures=shown.jpegs)]
 
     def judge(self, reply: Reply) -> Judgement:
         """One host's refusal is an answer about this picture; its "too fast" is no reason to pause all hosts."""
@@ -122,6 +129,18 @@ def inspect(body: bytes, placeholders: Collection[str] = PLACEHOLDERS) -> dict[s
     return {"width": width, "height": height, "format": form, "bytes": len(body), "sha256": digest}
 
 
+def path_of(sha256: str, size: str) -> str:
+    """Where the service shows a picture."""
+    return f"/artwork/{sha256}/{size}"
+
+
+def _rendered(body: bytes) -> Rendered | None:
+    try:
+        return render(body)
+    except BROKEN as error:
+        raise NotAPictureError(f"a broken picture: {error}") from error
+
+
 def _format(body: bytes) -> str:
     for form, start, at, further in _MAGIC:
         if body.startswith(start) and body[at : at + len(further)] == further:
@@ -130,13 +149,13 @@ def _format(body: bytes) -> str:
 
 
 def _size(body: bytes) -> tuple[int, int]:
-    """Width and height by the header, which is checked; nothing is decoded, so that no picture can fill the memory."""
+    """Width and height by the header, before anything is decoded, so that no picture can fill the memory."""
     try:
         with Image.open(io.BytesIO(body), formats=("JPEG", "PNG", "GIF", "WEBP")) as picture:
             size = picture.size
             picture.verify()
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
         raise NotAPictureError(str(error)) from error
-    except (OSError, SyntaxError, ValueError, EOFError, struct.error) as error:
+    except BROKEN as error:
         raise NotAPictureError(f"a broken picture: {error}") from error
     return size

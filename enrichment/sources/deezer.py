@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from math import log10
 from typing import Any
 
-from enrichment.domain.matching import Side
+from enrichment.domain.matching import Performer, Side
 from enrichment.domain.outcomes import Answer, Judgement, Verdict
 from enrichment.domain.questions import Budget, Chances, Freshness, Keys, Limit, Question, Terms
 from enrichment.domain.subjects import Kind
@@ -239,13 +239,14 @@ def _artist(keys: Keys, client: Api) -> Answer:
 
 def _artist_search(keys: Keys, client: Api) -> Answer:
     found = _hits(client.get("search", "artist", q=text(keys["name"]), limit=HITS))
-    names = [text(row.get("name")) for row in found]
-    index, score, reason = pick_performer(keys, names, [whole(row.get("nb_fan")) for row in found])
-    if index is None:
-        return Answer.nothing(reason)
-    told = Told(Kind.PERFORMER, keys, _SURE, match=score, reason=reason)
-    _tell_artist(told, None, found[index])
-    return told.answer()
+    hits = [Performer(text(row.get("name")), text(row["id"]), fans=whole(row.get("nb_fan"))) for row in found]
+
+    def tell(index: int, score: float, reason: str) -> Told:
+        told = Told(Kind.PERFORMER, keys, _SURE, match=score, reason=reason)
+        _tell_artist(told, None, found[index])
+        return told
+
+    return pick_performer(keys, hits, tell)
 
 
 def _album(keys: Keys, client: Api) -> Answer:

@@ -15,7 +15,7 @@ from urllib.parse import urljoin, urlsplit
 import discogs_client
 from discogs_client.fetchers import Fetcher
 
-from enrichment.domain.matching import Side, same_artist
+from enrichment.domain.matching import Performer, Side, same_artist
 from enrichment.domain.outcomes import Answer, Judgement, Verdict
 from enrichment.domain.questions import Budget, Chances, Freshness, Keys, Limit, Question, Terms
 from enrichment.domain.subjects import Kind
@@ -259,17 +259,19 @@ def _artist(keys: Keys, client: Client) -> Answer:
 
 
 def _artist_search(keys: Keys, client: Client) -> Answer:
-    hits = client.hits(q=search_text(text(keys["name"])), type="artist")
-    found = [hit for hit in hits if hit.get("type") == "artist"]
+    listed = client.hits(q=search_text(text(keys["name"])), type="artist")
+    found = [hit for hit in listed if hit.get("type") == "artist"]
     # Nothing in a hit says which of several of one name people mean: the one numbered (2) may be the famous one.
-    index, score, reason = pick_performer(keys, [_name(hit.get("title")) for hit in found], [1.0] * len(found))
-    if index is None:
-        return Answer.nothing(reason)
-    hit = found[index]
-    told = Told(Kind.PERFORMER, keys, _SURE, match=score, reason=reason)
-    told.tell(discogs_id=_number(hit), name=_name(hit["title"]), external_urls=_page(hit))
-    _tell_picture(told, "image_url", hit)
-    return told.answer()
+    hits = [Performer(_name(hit.get("title")), text(_number(hit))) for hit in found]
+
+    def tell(index: int, score: float, reason: str) -> Told:
+        told = Told(Kind.PERFORMER, keys, _SURE, match=score, reason=reason)
+        hit = found[index]
+        told.tell(discogs_id=_number(hit), name=_name(hit["title"]), external_urls=_page(hit))
+        _tell_picture(told, "image_url", hit)
+        return told
+
+    return pick_performer(keys, hits, tell)
 
 
 _ASK: dict[str, Callable[[Keys, Client], Answer]] = {

@@ -11,7 +11,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Sequence
 
-from enrichment.domain.matching import Side
+from enrichment.domain.matching import Performer, Side
 from enrichment.domain.outcomes import Answer, Judgement, Verdict
 from enrichment.domain.questions import Budget, Chances, Freshness, Keys, Limit, Question, Terms
 from enrichment.domain.subjects import Kind
@@ -131,17 +131,19 @@ def _search(keys: Keys, client: Api) -> Answer:
 def _artist_search(keys: Keys, client: Api) -> Answer:
     found = [row for row in _hits(client, "musicArtist", text(keys["name"])) if text(row["artistName"])]
     # It says nothing of audiences: of two alike none is taken.
-    index, score, reason = pick_performer(keys, [text(row["artistName"]) for row in found], [1.0] * len(found))
-    if index is None:
-        return Answer.nothing(reason)
-    told = Told(Kind.PERFORMER, keys, _SURE, match=score, reason=reason)
-    artist = found[index]
-    told.tell(
-        name=artist["artistName"],
-        genres=_genres(artist),
-        external_urls=_link(artist, "artistLinkUrl") or _link(artist, "artistViewUrl"),
-    )
-    return told.answer()
+    hits = [Performer(text(row["artistName"]), text(row.get("artistId"))) for row in found]
+
+    def tell(index: int, score: float, reason: str) -> Told:
+        told = Told(Kind.PERFORMER, keys, _SURE, match=score, reason=reason)
+        artist = found[index]
+        told.tell(
+            name=artist["artistName"],
+            genres=_genres(artist),
+            external_urls=_link(artist, "artistLinkUrl") or _link(artist, "artistViewUrl"),
+        )
+        return told
+
+    return pick_performer(keys, hits, tell)
 
 
 def _album_search(keys: Keys, client: Api) -> Answer:

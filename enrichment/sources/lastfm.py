@@ -40,6 +40,8 @@ from enrichment.sources.reading import (
     whole,
 )
 
+PLAYS_A_PAGE = 200
+"""The most there are."""
 PAUSE = 60.0
 """Seconds after "rate limit exceeded", which names no wait: a fifth of the window it is averaged over."""
 
@@ -98,7 +100,7 @@ _VERDICTS = {
     12: Verdict.REFUSED,  # subscribers only
     13: Verdict.REFUSED,  # signature
     14: Verdict.REFUSED,  # token
-    17: Verdict.REFUSED,  # login required
+    17: Verdict.ANSWER,  # login required: this user shows their plays to nobody
     18: Verdict.REFUSED,  # trial expired
     26: Verdict.REFUSED,  # API key suspended
     27: Verdict.REFUSED,  # endpoint removed
@@ -304,20 +306,42 @@ class Client:
 
         Raises ValueError for a reply in another shape, of which pylast makes an IndexError or an AttributeError.
         """
+        found = self._asked(f"{what}.getInfo", {**params, "autocorrect": 1})
+        if found is None:
+            return None
+        things = _inside(found, "lfm", what)
+        if not things or not _said(things[0], "name"):
+            raise ValueError(f"a reply without a {what}")
+        return things[0]
+
+    def plays(self, user: str, since: int, until: int, page: int) -> tuple[list[Json], int] | None:
+        """A page of what a user has played between two moments (seconds since 1970), the newest first without what is
+        being played, and how many pages there are; None where there is no such user, or none who shows it.
+
+        A play: `listened_at`, `artist_name`, `track_name`, `album_name`, `artwork_url`. Raises ValueError as `info`.
+        """
+        params = {"user": user, "from": since, "to": until, "page": page, "limit": PLAYS_A_PAGE, "extended": 0}
+        found = self._asked("user.getRecentTracks", params)
+        if found is None:
+            return None
+        pages = _inside(found, "lfm", "recenttracks")
+        if not pages:
+            raise ValueError("a reply without plays")
+        return [play for each in _inside(pages[0], "track") if (play := _play(each))], whole(
+            pages[0].getAttribute("totalPages")
+        )
+
+    def _asked(self, method: str, params: dict[str, Any]) -> Document | None:
         try:
-            # The library's own getters make a call for each fact.
-            request = pylast._Request(self._network, f"{what}.getInfo", {**params, "autocorrect": 1})  # noqa: SLF001 - see above
-            found: Document = request.execute()
+            # The library's own getters make a call for each fact, and page by page without an end.
+            found: Document = pylast._Request(self._network, method, params).execute()  # noqa: SLF001 - see above
         except pylast.NetworkError as error:
             if isinstance(error.underlying_error, _NotThere):
                 return None
             raise error.underlying_error from None
         except (pylast.PyLastError, IndexError, AttributeError) as error:
             raise ValueError(f"not an answer of Last.fm's: {error}") from error
-        things = _inside(found, "lfm", what)
-        if not things or not _said(things[0], "name"):
-            raise ValueError(f"a reply without a {what}")
-        return things[0]
+        return found
 
 
 # --- asking --------------------------------------------------------------------------------------------------------
@@ -389,6 +413,23 @@ def _mbid(node: Element, *path: str) -> str | None:
 def _link(node: Element, *path: str) -> dict[str, str]:
     url = _said(node, *path, "url")
     return {"lastfm": url} if url else {}
+
+
+def _play(track: Element) -> Json | None:
+    """A play; None for what is being played, which has no moment yet."""
+    moments = _inside(track, "date")
+    if not moments:
+        return None
+    images = _images(_inside(track, "image"))
+    return compact(
+        {
+            "listened_at": whole(moments[0].getAttribute("uts")),
+            "artist_name": _said(track, "artist") or _said(track, "artist", "name"),
+            "track_name": _said(track, "name"),
+            "album_name": _said(track, "album"),
+            "artwork_url": images[0]["url"] if images else None,
+        }
+    )
 
 
 def _tell_track(told: Told, track: Element) -> None:

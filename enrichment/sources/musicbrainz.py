@@ -27,7 +27,7 @@ from urllib.parse import urlencode, urlsplit
 import musicbrainzngs
 from musicbrainzngs import musicbrainz as library
 
-from enrichment.domain.matching import FLOOR, Side, same_artist
+from enrichment.domain.matching import FLOOR, Performer, Side, same_artist
 from enrichment.domain.outcomes import Answer, Judgement, Outcome, Verdict
 from enrichment.domain.questions import Budget, Chances, Freshness, Keys, Limit, Question, Terms
 from enrichment.domain.subjects import Kind
@@ -322,6 +322,7 @@ class MusicBrainz(Source[Client]):
             name="artist_search",
             kind=Kind.PERFORMER,
             needs=("name",),
+            uses=("country_code",),
             identifies="musicbrainz_id",
             gives=_ARTIST - {"genres", "external_urls", *_LINKED},
         ),
@@ -570,14 +571,23 @@ def _artist_search(keys: Keys, client: Client) -> Answer:
     name = text(keys["name"])
     query = f"artist:({_words(name)}) OR alias:({_words(name)})"
     found = client.search(musicbrainzngs.search_artists, query, "artists").rows
-    # Its search score takes the place of an audience: 10 points stand for 10 times as likely.
-    weights = [10 ** (whole(row.get("score")) / 10) for row in found]
-    index, score, reason = pick_performer(keys, [nearest_name(name, row) for row in found], weights)
-    if index is None:
-        return Answer.nothing(reason)
-    told = Told(Kind.PERFORMER, keys, SURE, match=score, reason=reason)
-    tell_artist(told, found[index])
-    return told.answer()
+
+    def tell(index: int, score: float, reason: str) -> Told:
+        told = Told(Kind.PERFORMER, keys, SURE, match=score, reason=reason)
+        tell_artist(told, found[index])
+        return told
+
+    return pick_performer(keys, [_performer(name, row) for row in found], tell)
+
+
+def _performer(asked: str, artist: Json) -> Performer:
+    """Its search score takes the place of an audience: 10 points stand for 10 times as likely."""
+    return Performer(
+        nearest_name(asked, artist),
+        text(artist["id"]),
+        country=text(artist.get("country")),
+        fans=10 ** (whole(artist.get("score")) / 10),
+    )
 
 
 def _release(keys: Keys, client: Client) -> Answer:

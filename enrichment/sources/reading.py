@@ -8,13 +8,21 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from enrichment.domain import genres as vocabulary
-from enrichment.domain.findings import Finding
-from enrichment.domain.matching import Side, choose, same_artist, same_title
+from enrichment.domain.findings import Candidate, Finding
+from enrichment.domain.matching import (
+    Namesake,
+    Performer,
+    Side,
+    choose,
+    choose_performer,
+    same_artist,
+    same_title,
+)
 from enrichment.domain.outcomes import Answer, Judgement, Verdict
 from enrichment.domain.questions import Keys
 from enrichment.domain.subjects import FIELDS, Kind, clean_value
@@ -28,8 +36,8 @@ Json = dict[str, Any]
 
 SAME_PERFORMER = 0.92
 """Similarity from which a credited performer is the subject's own. One of two named together reaches only 0.9."""
-DOMINANT = 10.0
-"""How many times the audience of the next one of the same name makes a performer the one that people mean."""
+MOST_CANDIDATES = 10
+_SCHEME = re.compile(r"^https?://(?:www\.)?", re.IGNORECASE)
 SAME_ALBUM = 0.85
 """Similarity of titles from which an album is the subject's own."""
 
@@ -244,22 +252,44 @@ def pick(kind: Kind, keys: Keys, sides: Sequence[Side]) -> tuple[int | None, flo
     return choice.index, choice.score, reasons
 
 
-def pick_performer(keys: Keys, names: Sequence[str], weights: Sequence[float]) -> tuple[int | None, float, str]:
-    """(index, score, reasons) of the hit that is the performer asked about, as `pick` gives them.
+def pages(urls: Mapping[str, Any]) -> tuple[str, ...]:
+    """Addresses in one spelling, to see whether two performers have a page in common."""
+    return tuple(_SCHEME.sub("", text(url)).rstrip("/").lower() for url in urls.values())
 
-    Many performers share a name, and nothing in a name tells them apart: of those that fit equally well one is taken
-    only where its weight (its audience) is `DOMINANT` times that of the next.
+
+def asked_performer(keys: Keys) -> Performer:
+    """What is known of the performer asked about, to compare hits with."""
+    return Performer(
+        text(keys["name"]),
+        links=pages(one(keys.get("external_urls"))),
+        titles=tuple(texts(keys.get("titles"))),
+        labels=tuple(texts(keys.get("labels"))),
+        companions=tuple(texts(keys.get("companions"))),
+        country=text(keys.get("country_code")),
+    )
+
+
+def pick_performer(keys: Keys, hits: Sequence[Performer], tell: Callable[[int, float, str], Told]) -> Answer:
+    """What is told of the hit that is the performer asked about; unsure, with all of the name, where several may be.
+
+    tell: of a hit's index, the chance that it is the performer, and the reason.
     """
-    asked = text(keys["name"])
-    index, score, reasons = pick(Kind.PERFORMER, keys, [Side(artist=name) for name in names])
-    if index is None:
-        return index, score, reasons
-    best = same_artist(asked, names[index])
-    alike = [at for at, name in enumerate(names) if same_artist(asked, name) >= best]
-    first, *others = sorted(alike, key=lambda at: -weights[at])
-    if others and weights[first] < DOMINANT * max(weights[others[0]], 1.0):
-        return None, score, f"{len(alike)} performers of this name"
-    return first, score, f"{reasons}; by far the best known of {len(alike)} of this name" if others else reasons
+    choice = choose_performer(asked_performer(keys), hits)
+    reasons = "; ".join(choice.reasons)
+    if choice.index is not None:
+        return tell(choice.index, choice.score, reasons).answer()
+    if choice.verdict == "none":
+        return Answer.nothing(f"none among {len(hits)} hits: {reasons}" if hits else "no hits")
+    several = len(choice.namesakes) > 1
+    return Answer.unsure(
+        f"{len(choice.namesakes)} performers of this name" if several else f"unsure: {reasons}",
+        [_candidate(hits[each.index], each, tell) for each in choice.namesakes[:MOST_CANDIDATES]],
+    )
+
+
+def _candidate(hit: Performer, found: Namesake, tell: Callable[[int, float, str], Told]) -> Candidate:
+    said = tell(found.index, 1.0, "chosen by a person").answer().findings
+    return Candidate(hit.id, hit.name, found.score, found.reasons, said)
 
 
 def fits(kind: Kind, keys: Keys, side: Side) -> tuple[bool, float, str]:

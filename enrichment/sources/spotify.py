@@ -17,9 +17,9 @@ from typing import Any
 
 import spotipy
 from spotipy.cache_handler import MemoryCacheHandler
-from spotipy.oauth2 import SpotifyClientCredentials
+from spotipy.oauth2 import SpotifyClientCredentials, SpotifyOAuth
 
-from enrichment.domain.matching import Side
+from enrichment.domain.matching import Performer, Side
 from enrichment.domain.outcomes import Answer, Judgement, Verdict
 from enrichment.domain.questions import Budget, Chances, Freshness, Keys, Limit, Question, Terms
 from enrichment.domain.subjects import Kind
@@ -61,7 +61,7 @@ _QUOTA_SECONDS = 900.0
 """A wait beyond it is no matter of the short window, whatever reason the reply names or leaves out."""
 _PROBE = "0TnOYISbd1XYRBk9myaseg"
 """An artist from Spotify's own documentation, asked for as the only one of several."""
-_SECRETS = ("SPOTIFY_CLIENT_ID", "SPOTIFY_CLIENT_SECRET")
+_APP = ("SPOTIFY_CLIENT_ID", "SPOTIFY_CLIENT_SECRET")
 _ID = re.compile(r"[0-9A-Za-z]{22}")
 
 _TRACK = fields_of(
@@ -103,7 +103,14 @@ _QUESTIONS = (
         gives=_TRACK,
     ),
     Question(name="artist", kind=Kind.PERFORMER, needs=("spotify_id",), gives=_ARTIST),
-    Question(name="artist_search", kind=Kind.PERFORMER, needs=("name",), identifies="spotify_id", gives=_ARTIST),
+    Question(
+        name="artist_search",
+        kind=Kind.PERFORMER,
+        needs=("name",),
+        uses=("titles", "companions"),
+        identifies="spotify_id",
+        gives=_ARTIST,
+    ),
     Question(name="album", kind=Kind.ALBUM, needs=("spotify_id",), uses=("artist_name",), gives=_ALBUM),
     Question(
         name="search_upc",
@@ -123,31 +130,51 @@ _BATCHES = {"track": 50, "artist": 50, "album": 20}
 def _in_mode(question: Question, *, extended: bool) -> Question:
     """The question as an app in this mode may ask it."""
     if extended:
-        return replace(question, batch=_BATCHES.get(question.name, 1), requires=_SECRETS)
-    return replace(question, gives=question.gives - _REMOVED, calls=_DEAR, requires=_SECRETS)
+        return replace(question, batch=_BATCHES.get(question.name, 1), requires=_APP)
+    return replace(question, gives=question.gives - _REMOVED, calls=_DEAR, requires=_APP)
 
 
 # --- the library on the wire ---------------------------------------------------------------------------------------
 
 
-class _Credentials(SpotifyClientCredentials):  # type: ignore[misc]  # spotipy has no types
-    """Client credentials that ask for one token when many threads need one, and never write it to a file."""
+class _Access:
+    """spotipy's access tokens: the app's own, or with SPOTIFY_REFRESH_TOKEN those of a user who has authorised it.
+
+    Asks for one when many threads need one, and never writes it to a file.
+    """
 
     def __init__(self, line: Line) -> None:
         session = line.requests_session()
         session.headers["cache-control"] = "no-store"
-        super().__init__(
-            line.secrets.get("SPOTIFY_CLIENT_ID", ""),
-            line.secrets.get("SPOTIFY_CLIENT_SECRET", ""),
-            requests_session=session,
-            cache_handler=MemoryCacheHandler(),
-        )
-        self.OAUTH_TOKEN_URL = f"{line.site('accounts')}/api/token"
+        client, secret = (line.secrets.get(name, "") for name in _APP)
+        self._first = self._authorised(line.secrets)
+        self._kept = MemoryCacheHandler(self._first)
+        if self._first is None:
+            self._manager: Any = SpotifyClientCredentials(
+                client, secret, requests_session=session, cache_handler=self._kept
+            )
+        else:
+            back_to = line.secrets.get("SPOTIFY_REDIRECT_URI", "")
+            self._manager = SpotifyOAuth(
+                client, secret, back_to, requests_session=session, cache_handler=self._kept, open_browser=False
+            )
+        self._manager.OAUTH_TOKEN_URL = f"{line.site('accounts')}/api/token"
         self._asking = Lock()
 
-    def get_access_token(self, as_dict: bool = False, check_cache: bool = True) -> Any:
+    @staticmethod
+    def _authorised(secrets: Mapping[str, str]) -> Json | None:
+        """What is known before the first access token: that the last one is no more, and how to get another."""
+        refresh = secrets.get("SPOTIFY_REFRESH_TOKEN")
+        return {"refresh_token": refresh, "expires_at": 0, "scope": None} if refresh else None
+
+    def get_access_token(self, as_dict: bool = False) -> Any:
+        """As spotipy asks for it."""
         with self._asking:
-            return super().get_access_token(as_dict=as_dict, check_cache=check_cache)
+            return self._manager.get_access_token(as_dict=as_dict)
+
+    def forget(self) -> None:
+        """The access token is good for nothing any more."""
+        self._kept.save_token_to_cache(self._first)
 
 
 class Client:
@@ -156,8 +183,8 @@ class Client:
     def __init__(self, line: Line) -> None:
         # It writes tokens to its debug log and calls a 404 an error.
         logging.getLogger("spotipy").setLevel(logging.CRITICAL)
-        self._credentials = _Credentials(line)
-        self._spotify = spotipy.Spotify(auth_manager=self._credentials, requests_session=line.requests_session())
+        self._access = _Access(line)
+        self._spotify = spotipy.Spotify(auth_manager=self._access, requests_session=line.requests_session())
         self._spotify.prefix = f"{line.base_url}/v1/"
 
     def call(self, method: str, *args: Any, **options: Any) -> Json | None:
@@ -175,7 +202,7 @@ class Client:
             raise ValueError(f"an error in an unknown shape: {error}") from error
         except NoAnswer as no:
             if no.reply is not None and no.reply.status == 401:
-                self._credentials.cache_handler.save_token_to_cache(None)
+                self._access.forget()
             raise
         if not isinstance(reply, dict):
             raise ValueError("not a JSON object")  # noqa: TRY004 - nobody passed a wrong type
@@ -183,7 +210,11 @@ class Client:
 
     def hits(self, words: str, kind: str) -> list[Json]:
         """The hits of a search. Raises KeyError where the reply holds no list of them."""
-        return many(one((self.call("search", words, limit=HITS, type=kind) or {})[f"{kind}s"])["items"])
+        return _items(self.found(words, kind), kind)
+
+    def found(self, words: str, kinds: str) -> Json:
+        """A search's reply. kinds: with commas."""
+        return self.call("search", words, limit=HITS, type=kinds) or {}
 
     def may_batch(self) -> bool:
         """May this app ask for several at once? Development mode is refused that with 403."""
@@ -202,7 +233,7 @@ class Spotify(Source[Client]):
     name = "spotify"
     url = "https://api.spotify.com"
     budget = Budget((Limit(1, 1, burst=2),), concurrency=4, per_day=800)
-    secrets = _SECRETS
+    secrets = (*_APP, "SPOTIFY_REDIRECT_URI", "SPOTIFY_REFRESH_TOKEN")
     sites = (Site("accounts", "https://accounts.spotify.com"),)
     probes = ("mode",)
     terms = Terms(
@@ -252,7 +283,7 @@ class Spotify(Source[Client]):
         # The body is the same for a token that is missing, wrong or stale; the header tells.
         if reply.status == 401 and "expired" in f"{reply.text} {reply.headers.get('www-authenticate', '')}":
             return Judgement(Verdict.SHED, None, verdict.message)
-        if reply.status == 400 and b"invalid_client" in reply.body:
+        if reply.status == 400 and (b"invalid_client" in reply.body or b"invalid_grant" in reply.body):
             return Judgement(Verdict.REFUSED, None, verdict.message)
         return verdict
 
@@ -323,15 +354,30 @@ def _search(keys: Keys, client: Client) -> Answer:
 
 
 def _artist_search(keys: Keys, client: Client) -> Answer:
-    found = client.hits(f"artist:{_words(keys['name'])}", "artist")
-    names = [text(row.get("name")) for row in found]
-    index, score, reason = pick_performer(keys, names, [_audience(row) for row in found])
-    return _told(Kind.PERFORMER, keys, found[index], score, reason) if index is not None else Answer.nothing(reason)
+    # The tracks found by the same words tell performers of one name apart, and cost no call.
+    reply = client.found(f"artist:{_words(keys['name'])}", "artist,track")
+    found, tracks = _items(reply, "artist"), _items(reply, "track") if "tracks" in reply else []
+
+    def tell(index: int, score: float, reason: str) -> Told:
+        told = Told(Kind.PERFORMER, keys, _SURE, match=score, reason=reason)
+        _tell_artist(told, found[index])
+        return told
+
+    return pick_performer(keys, [_performer(artist, tracks) for artist in found], tell)
 
 
-def _audience(artist: Json) -> int:
-    """Followers; development mode has none, and so cannot tell performers of one name apart."""
-    return whole(one(artist.get("followers")).get("total"))
+def _performer(artist: Json, tracks: Sequence[Json]) -> Performer:
+    """With what these tracks tell of it. Its audience are its followers, of whom development mode says nothing."""
+    spotify_id = text(artist.get("id"))
+    own = [track for track in tracks if spotify_id in (text(one(by).get("id")) for by in many(track.get("artists")))]
+    name = text(artist.get("name"))
+    return Performer(
+        name,
+        spotify_id,
+        titles=tuple(text(track.get("name")) for track in own),
+        companions=tuple(other for track in own for other in _names(track) if other != name),
+        fans=whole(one(artist.get("followers")).get("total")),
+    )
 
 
 def _album_search(keys: Keys, client: Client) -> Answer:
@@ -360,6 +406,10 @@ _SEARCH: dict[str, Callable[[Keys, Client], Answer]] = {
     "search_upc": _search_upc,
     "album_search": _album_search,
 }
+
+
+def _items(reply: Json, kind: str) -> list[Json]:
+    return many(one(reply[f"{kind}s"])["items"])
 
 
 def _words(name: Any) -> str:

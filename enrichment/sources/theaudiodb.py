@@ -12,7 +12,7 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from enrichment.domain.matching import Side, same_artist
+from enrichment.domain.matching import Performer, Side
 from enrichment.domain.music import from_camelot, read_key
 from enrichment.domain.outcomes import Answer, Judgement, Verdict
 from enrichment.domain.questions import Budget, Chances, Freshness, Keys, Limit, Question, Terms
@@ -34,6 +34,7 @@ from enrichment.sources.reading import (
     many,
     milliseconds,
     one,
+    pages,
     pick,
     pick_performer,
     tempo,
@@ -170,6 +171,7 @@ class TheAudioDB(Source[Client]):
             name="artist_search",
             kind=Kind.PERFORMER,
             needs=("name",),
+            uses=("country_code", "labels", "external_urls"),
             identifies="musicbrainz_id",
             gives=_PERFORMER,
             calls=_DEAR,
@@ -257,18 +259,35 @@ def _picked(kind: Kind, keys: Keys, found: Sequence[Json], sides: Sequence[Side]
 
 
 def _artist_search(keys: Keys, client: Client) -> Answer:
-    asked = text(keys["name"])
-    found = client.rows("search.php", "artists", s=asked)
-    # It is searched by other names too ("방탄소년단"), and says nothing of audiences: of two alike none is taken.
-    names = [max(_known_as(row), key=lambda name: same_artist(asked, name)) for row in found]
-    index, score, reason = pick_performer(keys, names, [1.0] * len(found))
-    return _whole(Kind.PERFORMER, keys, found[index], score, reason) if index is not None else Answer.nothing(reason)
+    found = client.rows("search.php", "artists", s=text(keys["name"]))
+    return pick_performer(
+        keys,
+        [_performer(row) for row in found],
+        lambda index, score, reason: _told(Kind.PERFORMER, keys, found[index], score, reason),
+    )
+
+
+def _performer(artist: Json) -> Performer:
+    """It is searched by other names too ("방탄소년단"), and says nothing of audiences: of two alike none is taken."""
+    name, *others = _known_as(artist)
+    return Performer(
+        name,
+        _mbid(artist) or text(artist.get("idArtist")),
+        aliases=tuple(others),
+        links=pages(_sites(artist)),
+        labels=tuple(filter(None, [_text(artist, "strLabel")])),
+        country=_country_code(artist),
+    )
 
 
 def _whole(kind: Kind, keys: Keys, row: Json, match: float, reason: str) -> Answer:
+    return _told(kind, keys, row, match, reason).answer()
+
+
+def _told(kind: Kind, keys: Keys, row: Json, match: float, reason: str) -> Told:
     told = Told(kind, keys, _SURE, match=match, reason=reason)
     _TELL[kind](told, row)
-    return told.answer()
+    return told
 
 
 _ASK: dict[str, Callable[[Keys, Client], Answer]] = {
@@ -356,7 +375,6 @@ def _tell_performer(told: Told, artist: Json) -> None:
     name, other = _known_as(artist)
     code = _country_code(artist)
     pictures = _pictures(artist, _PORTRAITS)
-    sites = [(_address(artist.get(site)), "official homepage" if site == "strWebsite" else "") for site in _SITES]
     told.tell(
         name=name,
         musicbrainz_id=_mbid(artist),
@@ -367,8 +385,13 @@ def _tell_performer(told: Told, artist: Json) -> None:
         biography=_biography(artist),
         image_url=pictures[0]["url"] if pictures else None,
         images=pictures,
-        external_urls=links.by_kind((url, relation) for url, relation in sites if url),
+        external_urls=_sites(artist),
     )
+
+
+def _sites(artist: Json) -> dict[str, str]:
+    sites = [(_address(artist.get(site)), "official homepage" if site == "strWebsite" else "") for site in _SITES]
+    return links.by_kind((url, relation) for url, relation in sites if url)
 
 
 def _tell_album(told: Told, album: Json) -> None:

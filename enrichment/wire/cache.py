@@ -8,8 +8,10 @@ from __future__ import annotations
 import hashlib
 import json
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from datetime import UTC, datetime
+from itertools import islice
 from typing import TYPE_CHECKING, cast
 
 from enrichment.sources.base import Reply
@@ -17,8 +19,23 @@ from enrichment.sources.base import Reply
 if TYPE_CHECKING:
     from redis import Redis
 
+PREFIX = "enrichment:"
 LARGEST = 2_000_000
 """Bytes of a body beyond which a reply is not kept."""
+
+
+BATCH = 1000
+"""Keys that are looked at, or removed, at a time."""
+
+
+@dataclass(frozen=True, slots=True)
+class Load:
+    """Of the server of limiter and cache. keys: but for a few they are kept replies. evictions: since its start."""
+
+    keys: int
+    bytes: int
+    most_bytes: int
+    evictions: int
 
 
 class Cache:
@@ -31,7 +48,7 @@ class Cache:
     def key(self, source: str, method: str, url: str, body: bytes) -> str:
         """The name a reply is kept under: a hash, so that nothing of the request can be read from it."""
         digest = hashlib.sha256(b"\0".join([method.encode(), url.encode(), body])).hexdigest()
-        return f"enrichment:{source}:{digest}"
+        return f"{PREFIX}{source}:{digest}"
 
     def get(self, key: str, fresh_after: datetime | None) -> Reply | None:
         """The kept reply, unless it is older than `fresh_after`."""
@@ -44,6 +61,34 @@ class Cache:
         if fresh_after is not None and asked_at < fresh_after:
             return None
         return Reply(about["status"], about["headers"], body, about["url"], asked_at)
+
+    def load(self) -> Load:
+        """What its server says of itself; cheap."""
+        about = self._redis.info()
+        return Load(self._redis.dbsize(), about["used_memory"], about.get("maxmemory", 0), about["evicted_keys"])
+
+    def sizes(self) -> dict[str, tuple[int, int]]:
+        """Kept replies and their bytes, compressed, by source. Walks over all keys."""
+        found: dict[str, tuple[int, int]] = {}
+        for names in self._batches(f"{PREFIX}*"):
+            lengths = self._redis.pipeline(transaction=False)
+            for name in names:
+                lengths.strlen(name)
+            for name, length in zip(names, lengths.execute(), strict=True):
+                source = name.decode("utf-8", "replace").split(":")[1]
+                replies, size = found.get(source, (0, 0))
+                found[source] = replies + 1, size + length
+        return found
+
+    def clear(self, source: str | None = None) -> int:
+        """Forgets the kept replies, of one source or of all. Returns how many."""
+        pattern = f"{PREFIX}{source}:*" if source else f"{PREFIX}*"
+        return sum(int(self._redis.unlink(*names)) for names in self._batches(pattern))
+
+    def _batches(self, pattern: str) -> Iterator[list[bytes]]:
+        names = self._redis.scan_iter(pattern, count=BATCH)
+        while batch := list(islice(names, BATCH)):
+            yield batch
 
     def now(self) -> datetime:
         """The moment that a request about to be sent has."""

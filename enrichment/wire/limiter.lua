@@ -7,6 +7,7 @@
 -- state: last      newest clock reading, so that a clock set back a little cannot give turns twice
 --        tat<i>    theoretical arrival time of limit i (GCRA)
 --        pause     no turn before this moment
+--        since     when the last pause began
 --        reason    why it was paused last
 --        factor    share of the budget that refusals have left, 0.1 to 1
 --        refusals  refusals of ours since the last success; strikes: failures in a row, for the breaker
@@ -32,7 +33,7 @@ end
 local function shift(by)
   local state = redis.call('HGETALL', key)
   for i = 1, #state, 2 do
-    if state[i] == 'pause' or string.sub(state[i], 1, 3) == 'tat' then set(state[i], state[i + 1] + by) end
+    if state[i] == 'pause' or state[i] == 'since' or string.sub(state[i], 1, 3) == 'tat' then set(state[i], state[i + 1] + by) end
   end
   for _, set_of in ipairs({ slots, tickets }) do
     for _, name in ipairs(redis.call('ZRANGE', set_of, 0, -1)) do redis.call('ZINCRBY', set_of, by, name) end
@@ -80,6 +81,7 @@ local function spend(now, at, limits)
 end
 
 local function hold(now, moment, reason)
+  if number('pause', 0) <= now then set('since', now) end
   set('pause', moment, 'reason', reason, 'probing', 1)
   return text(moment - now)
 end
@@ -126,10 +128,11 @@ function operations.use()
 end
 
 -- free TURN UNUSED limits: the call has ended. UNUSED is the number of a turn whose moment was not used, else 0; it is
--- given back only while nobody has taken a later one, or two calls could have the same moment.
+-- given back only while nobody has taken a later one, or two calls could have the same moment; and only once, since
+-- whoever had no answer asks again.
 function operations.free()
-  redis.call('ZREM', slots, ARGV[2])
-  if ARGV[3] ~= '0' and ARGV[3] == redis.call('HGET', key, 'turns') then
+  local held = redis.call('ZREM', slots, ARGV[2]) == 1
+  if held and ARGV[3] ~= '0' and ARGV[3] == redis.call('HGET', key, 'turns') then
     for i, limit in ipairs(limits_from(4)) do
       if redis.call('HEXISTS', key, 'tat' .. i) == 1 then set('tat' .. i, number('tat' .. i) - limit.interval) end
     end
@@ -177,7 +180,7 @@ end
 function operations.warm()
   if redis.call('HEXISTS', key, 'pause') == 1 then return { 'warm' } end
   local now = clock()
-  set('pause', now + tonumber(ARGV[2]), 'factor', ARGV[3], 'reason', ARGV[4])
+  set('pause', now + tonumber(ARGV[2]), 'since', now, 'factor', ARGV[3], 'reason', ARGV[4])
   for i, limit in ipairs(limits_from(5)) do set('tat' .. i, now + limit.burst * limit.interval) end
   return { 'warmed' }
 end
@@ -240,6 +243,7 @@ function operations.state()
   return {
     cold and 'cold' or 'warm',
     text(math.max(0, number('pause', 0) - now)),
+    text(now - number('since', now)),
     redis.call('HGET', key, 'reason') or '',
     text(number('factor', 1)),
     number('probing', 0),

@@ -85,10 +85,11 @@ class NotNow:
 
 @dataclass(frozen=True, slots=True)
 class SourceNow:
-    """A source as the limiter sees it; seconds."""
+    """A source as the limiter sees it; seconds. since: how long ago the last pause began."""
 
     cold: bool
     paused_for: float
+    since: float
     reason: str
     factor: float
     probing: bool
@@ -232,10 +233,13 @@ class Limiter:
 
     def now(self, source: str) -> SourceNow:
         """The source as it stands."""
-        cold, paused, reason, factor, probing, strikes, in_call, in_flight, latency, turns = self._call(source, "state")
+        cold, paused, since, reason, factor, probing, strikes, in_call, in_flight, latency, turns = self._call(
+            source, "state"
+        )
         return SourceNow(
             cold=cold == b"cold",
             paused_for=_seconds(paused),
+            since=_seconds(since),
             reason=_text(reason),
             factor=float(factor),
             probing=int(probing) == 1,

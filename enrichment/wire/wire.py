@@ -18,7 +18,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import partial
 from threading import Lock
-from typing import Any
+from typing import Any, TypeVar
 from urllib.parse import quote, urljoin, urlsplit
 
 import httpx
@@ -36,6 +36,7 @@ from enrichment.wire.guard import PrivateAddress
 from enrichment.wire.limiter import Limiter, Turn
 
 log = structlog.get_logger()
+T = TypeVar("T")
 
 WRITES_REQUEST = "http11.send_request_headers.started"
 """httpcore's trace event between the connection, which may take its time, and the request's first byte."""
@@ -146,7 +147,7 @@ class Wire:
         self._sources = sources
         self._places = places
         self._limiter = limiter
-        self._cache = cache
+        self.cache = cache
         self._http = http
         self._spend_day = spend_day
         self._sleep = sleep
@@ -180,13 +181,21 @@ class Wire:
 
     def probe(self, source: str, turn: Turn) -> tuple[Result, Mapping[str, str]]:
         """What the source finds out about itself: here a refusal may be the answer. redis.RedisError passes."""
-        found: Mapping[str, str] = {}
-        with self._call(source, turn, self._cache.now()) as call:
+        result, found = self.use(source, turn, self._sources[source].probe)
+        return result, found or {}
+
+    def use(self, source: str, turn: Turn, work: Callable[[Any], T]) -> tuple[Result, T | None]:
+        """One call that is no lookup: what `work` makes of the source's client, None where there was no answer.
+
+        Nothing comes from the cache, and nothing is kept there. redis.RedisError passes.
+        """
+        made = None
+        with self._call(source, turn, self.cache.now()) as call:
             try:
-                found, judgement = call.source.probe(self._client(call)), ANSWER
+                made, judgement = work(self._client(call)), ANSWER
             except Exception as error:  # noqa: BLE001 - client libraries raise whatever they like
                 judgement = _why(call, error)
-        return self._result(call, judgement), found
+        return self._result(call, judgement), made
 
     def _result(self, call: Call, judgement: Judgement, answers: tuple[Answer, ...] = ()) -> Result:
         hidden = call.place.hidden
@@ -198,7 +207,7 @@ class Wire:
         try:
             for key, reply, asked_at in call.to_keep:
                 seconds = min(call.source.cache_seconds, call.source.terms.shortest)
-                self._cache.put(key, reply, seconds, asked_at)
+                self.cache.put(key, reply, seconds, asked_at)
         except redis.RedisError as error:
             log.warning("reply is not kept", source=call.source.name, error=str(error)[:200])
 
@@ -224,15 +233,15 @@ class Wire:
     def send(self, method: str, url: str, headers: Mapping[str, str], body: bytes, *, cache: bool) -> Reply:
         """One request of the call under way, from cache or from the upstream. Raises NoAnswer for refusals."""
         call = _under_way.get()
-        key = self._cache.key(call.source.name, method, url, body) if cache else ""
+        key = self.cache.key(call.source.name, method, url, body) if cache else ""
         with _ours(call):
-            kept = self._cache.get(key, call.fresh_after) if cache else None
+            kept = self.cache.get(key, call.fresh_after) if cache else None
         if kept is not None:
             call.hits += 1
             call.last = kept
             call.said_at = min(filter(None, (call.said_at, kept.asked_at)), default=None)
             return kept
-        asked_at = self._cache.now()
+        asked_at = self.cache.now()
         try:
             reply = self._follow(call, method, url, headers, body)
         except NoAnswer as no:

@@ -119,7 +119,7 @@ async def request_id(service: Service, caller: Caller, key: str | None, what: An
 
 
 async def _submit(service: Service, given: Wanted, wait: float, id_: str | None) -> Response:
-    accepted = await service.submitting.submit(given, id_)
+    accepted = await service.submitting.ask((given, id_))
     if accepted.ref is None:
         raise HTTPException(404, accepted.error)
     come = await answer(service, accepted.ref, wait)

@@ -7,6 +7,7 @@ asked with `autocorrect=1` it takes for what it knows by a similar spelling, now
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from datetime import UTC, datetime
 from functools import cached_property
 from typing import Any, ClassVar, TypeVar
 from urllib.parse import parse_qsl, quote_plus
@@ -20,6 +21,8 @@ from simulator.wire import Reply, Request, json_reply
 STAR = "2a96cbd8b46e442fc41c2b86b821562f"
 """The picture of every artist, and of every track in a list."""
 
+PLAYS, PLAY_SECONDS, LAST_PLAY = 450, 240, 1_700_000_000
+"""How much every user has played, how often, and when last."""
 _SIZES = (("small", "34s"), ("medium", "64s"), ("large", "174s"), ("extralarge", "300x300"))
 _MORE_SIZES = (*_SIZES, ("mega", "300x300"), ("", "300x300"))
 _HABITS = ("seen live", "favorites", "female vocalists", "american", "british", "awesome", "albums I own")
@@ -123,6 +126,7 @@ class LastFM(Upstream):
             "artist.getsimilar": self._similar,
             "artist.gettoptracks": self._top_tracks,
             "artist.gettopalbums": self._top_albums,
+            "user.getrecenttracks": self._recent_tracks,
         }
 
     # -- the pages
@@ -387,6 +391,37 @@ class LastFM(Upstream):
             for page in pages
         ]
         return {"toptracks": _page_of("track", rows, artist.name, args)}
+
+    def _recent_tracks(self, args: Args, base: str) -> Json:
+        """Made-up plays, the newest first; what is being played stands before them on every page, without a moment."""
+        (user,) = _required(args, "user")
+        if user.startswith("nobody"):
+            raise _Failure(6, "User not found", 404)
+        if user.startswith("private"):
+            raise _Failure(17, "Login: User required to be logged in", 403)
+        since, until = _number(args, "from", 0), _number(args, "to", LAST_PLAY)
+        moments = [
+            at for at in range(LAST_PLAY, LAST_PLAY - PLAYS * PLAY_SECONDS, -PLAY_SECONDS) if since <= at <= until
+        ]
+        limit, page = _number(args, "limit", 50), _number(args, "page", 1)
+        shown = [self._played(user, at, base) for at in moments[(page - 1) * limit : page * limit]]
+        playing = {**self._played(user, LAST_PLAY + PLAY_SECONDS, base), "@attr": {"nowplaying": "true"}, "date": None}
+        pages = {"page": str(page), "perPage": str(limit), "totalPages": str(-(-len(moments) // limit))}
+        attributes = {"user": user, **pages, "total": str(len(moments))}
+        return {"recenttracks": {"@attr": attributes, "track": [playing, *shown]}}
+
+    def _played(self, user: str, at: int, base: str) -> Json:
+        page = Page([dice.choose(self.part.shelf.recordings, "play", user, at)])
+        return {
+            "artist": {"#text": page.artist.name, "mbid": _artist_mbid(page.artist) or ""},
+            "streamable": "0",
+            "name": page.title,
+            "mbid": _track_mbid(page) or "",
+            "album": {"#text": page.album.title, "mbid": _album_mbid(page.album) or ""},
+            "url": _track_url(page.artist, page.title),
+            "image": _images(_SIZES, _cover(page.album), base),
+            "date": {"#text": datetime.fromtimestamp(at, UTC).strftime("%d %b %Y, %H:%M"), "uts": str(at)},
+        }
 
     def _top_albums(self, args: Args, base: str) -> Json:
         artist = self._artist(args)[0]

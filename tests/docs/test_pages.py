@@ -82,7 +82,7 @@ def test_commands_and_their_options_exist(line: str, tmp_path: Path, monkeypatch
             assert set(arguments) <= set(targets)
         case "python":
             assert all((ROOT / word).exists() for word in arguments if word.startswith("tests/"))
-        case "celery" | "alembic" | "docker" | "export" | "grep" | "source":
+        case "celery" | "alembic" | "docker" | "export" | "grep" | "pg_dump" | "pg_restore" | "source":
             pass
         case _:
             pytest.fail(f"what is {program}?")

@@ -22,6 +22,7 @@ SOURCES = make_sources(load({}))
 FIELDS = {f"{PREFIX}{name.upper()}": field for name, field in Settings.model_fields.items() if name != "environ"}
 OF_A_SOURCE = {f"{PREFIX}<SOURCE>_{option}" for option in ("URL", "BUDGET", "BREAKER_THRESHOLD", "BREAKER_SECONDS")}
 OF_A_SITE = {f"{PREFIX}<SOURCE>_<SITE>_URL"}
+OF_A_SCHEDULE = {f"{PREFIX}SCHEDULE_<NAME>"}
 SECRETS = {secret for source in SOURCES.values() for secret in source.secrets}
 OPTIONS = {
     name
@@ -29,7 +30,7 @@ OPTIONS = {
     if name.split("_")[1].lower() in SOURCES and name.split("_", 2)[2] not in ("URL", "BUDGET")
 }
 FOREIGN = set(re.findall(r"RABBITMQ_[A-Z]+", CODE))
-ALL = {*FIELDS, *OF_A_SOURCE, *OF_A_SITE, *SECRETS, *OPTIONS, *FOREIGN}
+ALL = {*FIELDS, *OF_A_SOURCE, *OF_A_SITE, *OF_A_SCHEDULE, *SECRETS, *OPTIONS, *FOREIGN}
 
 
 def _table() -> dict[str, tuple[str, str]]:

@@ -228,7 +228,7 @@ SASHA = Performer("Sasha", titles=("Xpander", "Airdrawndagger"), companions=("Jo
     ("candidates", "verdict", "index"),
     [
         ([], "none", None),
-        ([Performer("Sascha")], "chosen", 0),
+        ([Performer("Sascha")], "none", None),
         ([Performer("Somebody")], "none", None),
         ([Performer("Sasha"), Performer("SASHA")], "unsure", None),
         ([Performer("Sasha", fans=5), Performer("Sasha", fans=7)], "unsure", None),
@@ -250,6 +250,15 @@ SASHA = Performer("Sasha", titles=("Xpander", "Airdrawndagger"), companions=("Jo
 def test_of_several_performers_of_a_name_context_chooses(candidates: list[Performer], verdict: str, index: int | None):
     choice = choose_performer(SASHA, candidates)
     assert (choice.verdict, choice.index) == (verdict, index), choice
+
+
+def test_the_nearest_name_goes_before_an_audience():
+    asked, slip = Performer("Massive Attack", labels=("Virgin",)), Performer("Massive Atack", fans=5e6)
+    same = Performer("Massive Attack", fans=7)
+    assert choose_performer(asked, [slip, same]).index == 1
+    assert choose_performer(asked, [slip]).index == 0
+    assert choose_performer(asked, [replace(slip, labels=("Virgin",)), same]).verdict == "unsure"
+    assert [each.index for each in choose_performer(asked, [slip, same, same]).namesakes] == [1, 2, 0]
 
 
 def test_nobody_is_chosen_whom_a_source_has_as_somebody_else():

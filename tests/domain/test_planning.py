@@ -221,6 +221,37 @@ QUESTIONS = st.lists(
 GRAPH = FIELDS | FIELDS.map(lambda name: f"album.{name}") | FIELDS.map(lambda name: f"performer.{name}")
 
 
+COVERS = Steps(
+    [
+        asks("first.track", TRACK, "artist_name title", "artwork_url isrc"),
+        asks("first.album", ALBUM, "artist_name title", "cover_art_url"),
+        asks("second.track", TRACK, "artist_name title", "album.cover_art_url", calls=3),
+        asks("covers.album", ALBUM, "musicbrainz_release_id", "cover_art_url"),
+        asks("bulk.album", ALBUM, "artist_name title", "musicbrainz_release_id label"),
+        asks("third.track", TRACK, "artist_name title", "label"),
+    ]
+)
+
+
+@pytest.mark.parametrize(
+    ("satisfied", "opened", "expected"),
+    [
+        ("", "", {"first.track", "second.track", "album:bulk.album"}),
+        ("artwork_url", "", {"first.track", "second.track", "album:bulk.album"}),
+        ("artwork_url", "second.track", {"album:first.album", "album:bulk.album"}),
+    ],
+)
+def test_wanted_at_once_it_is_asked_of_every_source(satisfied: str, opened: str, expected: set[str]) -> None:
+    where = replace(
+        situation("artwork_url", known=WITH_ALBUM, satisfied=satisfied),
+        at_once=words("artwork_url"),
+        open=frozenset(each for each in COVERS.of(TRACK) if names((each,)) == {opened}),
+    )
+    assert names(plan(COVERS.of(TRACK), where).steps) == expected
+    with_release = replace(where, known=where.known | {"album.musicbrainz_release_id"})
+    assert "album:covers.album" in names(plan(COVERS.of(TRACK), with_release).steps)
+
+
 @st.composite
 def situations(draw: st.DrawFn) -> tuple[tuple[Step, ...], Situation]:
     """A kind's steps, and a situation among them."""

@@ -27,6 +27,9 @@ CALLS: dict[tuple[str, str], set[Scope]] = {
     ("GET", "/metrics"): {READ},
     ("GET", "/openapi.json"): {READ},
     ("GET", "/dead-letters"): {READ},
+    ("GET", "/reviews"): {READ},
+    ("PUT", "/tracks/4711/locks/label"): {OPERATE},
+    ("DELETE", "/tracks/4711/locks/label"): {OPERATE},
     ("POST", "/enrich/reset-circuit-breaker/alpha"): {OPERATE},
     ("POST", "/sources/alpha/pause"): {OPERATE},
     ("POST", "/sources/alpha/resume"): {OPERATE},
@@ -41,6 +44,8 @@ def bodies(path: str) -> Any:
         return {"track_id": "4711", "artist_name": "Portishead", "track_title": "Roads"}
     if path == "/enrich/batch":
         return []
+    if "/locks/" in path:
+        return {"value": "Virgin"}
     if path.endswith("/pause"):
         return {"seconds": 1}
     return {"ids": [1]} if "dead-letters/" in path else None

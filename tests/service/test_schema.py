@@ -19,6 +19,7 @@ from enrichment.services import standing
 from tests.service.conftest import Api
 from tests.services.fakes import Bench
 
+CONFIG = Path(__file__).parents[2] / "schemathesis.toml"
 CASES = os.environ.get("SCHEMA_CASES", "4")
 
 
@@ -48,7 +49,8 @@ def test_no_5xx_and_no_break_of_the_schema(api: Api, tmp_path: Path) -> None:
     api.submitted()
     token = api.http.headers["authorization"]
     command = [
-        *(sys.executable, "-m", "schemathesis.cli", "run", f"{api.url}/openapi.json", "-H", f"Authorization: {token}"),
+        *(sys.executable, "-m", "schemathesis.cli", "--config-file", str(CONFIG), "run", f"{api.url}/openapi.json"),
+        *("-H", f"Authorization: {token}"),
         *("--max-examples", CASES, "--seed", "20261121", "--continue-on-failure", "--no-color", "--warnings", "off"),
         *("--request-timeout", "150"),
     ]

@@ -50,9 +50,11 @@ class Fake(Source[Line]):
         return line
 
     def ask(self, question: Question, asks: Sequence[Ask], client: Line) -> Sequence[Answer]:
+        return [self._read(each) for each in self._replies(question, asks, client)]
+
+    def _replies(self, question: Question, asks: Sequence[Ask], client: Line) -> Any:
         keys = json.dumps([dict(ask.keys) for ask in asks], sort_keys=True)
-        reply = client.send("GET", str(httpx.URL(f"{client.base_url}/{question.name}", params={"q": keys})))
-        return [self._read(each) for each in reply.json()]
+        return client.send("GET", str(httpx.URL(f"{client.base_url}/{question.name}", params={"q": keys}))).json()
 
     def _read(self, each: Any) -> Answer:
         if each == "cut":

@@ -230,8 +230,8 @@ class TestClose:
         old, dropped, _ = (a_message(bench, {}) for _ in range(3))
         dead_letters.drop(bench.fleet, only(dropped), "no")
         bench.run("UPDATE dead_letters SET created_at = created_at - interval '2 days' WHERE id <> 3")
-        assert dead_letters.purge(bench.fleet, Filter(state="dropped", older=86_400.0)) == 1
-        assert dead_letters.purge(bench.fleet, Filter(state="open", older=86_400.0)) == 1
+        assert dead_letters.purge(bench.fleet, 86_400.0, ["dropped"]) == 1
+        assert dead_letters.purge(bench.fleet, 86_400.0, ["open"]) == 1
         assert bench.rows("SELECT id FROM dead_letters WHERE id IN (:a, :b)", a=old, b=dropped) == []
         assert len(numbers(bench)) == 1
 

@@ -217,3 +217,23 @@ def test_documents_have_the_shape_of_the_recorded(
     personal = {place for place in theirs if place.endswith("/userplaycount")}
     assert theirs - personal <= ours
     assert {place for place in ours if not re.search("/error|/mbid", place)} <= theirs
+
+
+class TestRecentTracks:
+    def test_pages_the_newest_first_after_what_is_being_played(self, lastfm: LastFM) -> None:
+        found = document(asked(lastfm, "user.getRecentTracks", user="ann", limit="200", page="3")).find("recenttracks")
+        assert found is not None
+        assert (found.attrib["totalPages"], found.attrib["total"]) == ("3", "450")
+        playing, *plays = found.findall("track")
+        assert playing.attrib["nowplaying"] == "true"
+        assert playing.find("date") is None
+        moments = [int(date.attrib["uts"]) for play in plays for date in play.findall("date")]
+        assert len(moments) == 50
+        assert moments == sorted(moments, reverse=True)
+        again = asked(lastfm, "user.getRecentTracks", user="ann", **{"from": str(moments[-1]), "to": str(moments[-2])})
+        (pages,) = document(again).findall("recenttracks")
+        assert pages.attrib["total"] == "2"
+
+    def test_nobody_and_somebody_who_hides(self, lastfm: LastFM) -> None:
+        assert failure(asked(lastfm, "user.getRecentTracks", user="nobody-at-all")) == (404, 6)
+        assert failure(asked(lastfm, "user.getRecentTracks", user="private-person")) == (403, 17)

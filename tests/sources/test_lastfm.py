@@ -49,7 +49,6 @@ def page(content: str) -> bytes:
         (16, Verdict.SHED, None),
         (4, Verdict.REFUSED, None),
         (10, Verdict.REFUSED, None),
-        (17, Verdict.REFUSED, None),
         (26, Verdict.REFUSED, None),
         (3, Verdict.BAD_REQUEST, None),
         (5, Verdict.BAD_REQUEST, None),

@@ -4,6 +4,8 @@ from typing import Any
 
 import pytest
 
+from enrichment.domain.matching import Performer
+from enrichment.domain.outcomes import Answer, Outcome
 from enrichment.domain.subjects import Kind
 from enrichment.sources import links
 from enrichment.sources.countries import code_of, name_of
@@ -90,11 +92,25 @@ def test_unknown_fields_cannot_be_declared() -> None:
 
 
 def test_of_one_name_the_best_known_by_far() -> None:
-    names = ["Nirvana", "Nirvana", "Nirvana Tribute Band"]
-    assert pick_performer({"name": "Nirvana"}, names, [5, 900, 99999])[0] == 1
-    assert pick_performer({"name": "Nirvana"}, names, [500, 900, 0])[0] is None
-    assert pick_performer({"name": "Nobody"}, names, [500, 900, 0])[0] is None
-    assert pick_performer({"name": "Nobody"}, [], [])[0] is None
+    def ask(name: str, *fans: float) -> Answer:
+        hits = [Performer("Nirvana", f"id-{n}", fans=each) for n, each in enumerate(fans)]
+        return pick_performer({"name": name}, [*hits, Performer("Nirvana Tribute Band", "t", fans=99999)], tell)
+
+    def tell(index: int, match: float, reason: str) -> Told:
+        told = Told(Kind.PERFORMER, {}, {"": 0.9}, match=match, reason=reason)
+        told.tell(deezer_id=f"id-{index}")
+        return told
+
+    (found,) = ask("Nirvana", 5, 900).findings
+    assert (found.value, found.confidence) == ("id-1", 0.877)
+    unsure = ask("Nirvana", 500, 900)
+    assert (unsure.outcome, unsure.note) == (Outcome.NOTHING_FOUND, "2 performers of this name")
+    assert [(each.id, each.score, each.findings[0].confidence) for each in unsure.candidates] == [
+        ("id-0", 0.941, 0.9),
+        ("id-1", 0.941, 0.9),
+    ]
+    assert ask("Nobody", 500, 900) == Answer.nothing("none among 3 hits: nobody of this name")
+    assert pick_performer({"name": "Nobody"}, [], tell) == Answer.nothing("no hits")
 
 
 @pytest.mark.parametrize(

@@ -1,15 +1,17 @@
 from __future__ import annotations
 
+import base64
 import json
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from threading import Thread
 from typing import Any
+from urllib.parse import parse_qs
 
 import pytest
 
-from enrichment.domain.outcomes import Outcome, Verdict
+from enrichment.domain.outcomes import Answer, Outcome, Verdict
 from enrichment.sources.base import Ask, NoAnswer, Reply
 from enrichment.sources.spotify import Spotify
 
@@ -60,6 +62,11 @@ def test_modes() -> None:
         (Reply(403, {}, b'{"error":{"status":403,"message":"Forbidden"}}'), Verdict.REFUSED, None),
         (
             Reply(400, {}, b'{"error":"invalid_client","error_description":"Invalid client secret"}'),
+            Verdict.REFUSED,
+            None,
+        ),
+        (
+            Reply(400, {}, b'{"error":"invalid_grant","error_description":"Refresh token revoked"}'),
             Verdict.REFUSED,
             None,
         ),
@@ -160,6 +167,26 @@ def test_one_token_for_many_threads(line: Any) -> None:
     assert all(request.cache for request in searches)
 
 
+@pytest.mark.parametrize("authorised", [True, False])
+def test_whose_token_it_is(line: Any, *, authorised: bool) -> None:
+    replay = line(EXTENDED, {**TOKEN, "/v1/search": {"tracks": {"items": []}}})
+    if not authorised:
+        del replay.secrets["SPOTIFY_REFRESH_TOKEN"]
+    client = EXTENDED.client(replay)
+    for _ in range(2):
+        EXTENDED.ask(EXTENDED.question("search"), [Ask(1, {"artist_name": "A", "title": "B"})], client)
+
+    (token,) = (request for request in replay.sent if request.url.endswith("/api/token"))
+    basic = base64.b64encode(b"secret of SPOTIFY_CLIENT_ID:secret of SPOTIFY_CLIENT_SECRET").decode()
+    assert token.headers["authorization"] == f"Basic {basic}"
+    assert not token.cache
+    assert parse_qs(token.body.decode()) == (
+        {"grant_type": ["refresh_token"], "refresh_token": ["secret of SPOTIFY_REFRESH_TOKEN"]}
+        if authorised
+        else {"grant_type": ["client_credentials"]}
+    )
+
+
 def test_a_stale_token_is_asked_for_again(line: Any) -> None:
     stale = Reply(401, {}, b'{"error":{"status":401,"message":"The access token expired"}}')
     replies = {**TOKEN, "/v1/search": stale}
@@ -194,6 +221,21 @@ def test_performers_of_one_name_need_an_audience_to_be_told_apart(ask: Any) -> N
     assert found(1_000_000, 400_000) is Outcome.NOTHING_FOUND
     assert found(None, None) is Outcome.NOTHING_FOUND
     assert found(None) is Outcome.FOUND
+
+
+def test_titles_found_by_the_same_words_tell_performers_apart(ask: Any) -> None:
+    both = [{"id": f"{n:022d}", "name": "Nirvana", "followers": {"total": 900}} for n in (1, 2)]
+    track = {"id": "t", "name": "Rainbow Chaser", "artists": [both[1], {"id": "x", "name": "Patrick"}]}
+    reply = {"artists": {"items": both}, "tracks": {"items": [track]}}
+
+    def found(**known: list[str]) -> Answer:
+        answer: Answer = ask(EXTENDED, "artist_search", {"name": "Nirvana", **known}, {**TOKEN, "/v1/search": reply})
+        return answer
+
+    assert [each.id for each in found().candidates] == [both[0]["id"], both[1]["id"]]
+    assert found(titles=["Rainbow Chaser - Remastered"]).findings[0].value == both[1]["id"]
+    assert found(companions=["Patrick"]).findings[0].value == both[1]["id"]
+    assert found(titles=["Lithium"]).findings == ()
 
 
 def recorded_json(folder: Path, name: str) -> Any:

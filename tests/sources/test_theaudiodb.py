@@ -163,6 +163,32 @@ def test_of_two_of_one_name_none_is_taken(ask: Any) -> None:
     answer = ask(SOURCE, "artist_search", {"name": "Lit"}, {"search.php": {"artists": rows}})
     assert answer.outcome is Outcome.NOTHING_FOUND
     assert answer.note == "2 performers of this name"
+    assert [each.id for each in answer.candidates] == ["1", "2"]
+
+
+@pytest.mark.parametrize(
+    ("known", "told_of_it"),
+    [
+        ({"country_code": "US"}, {"strCountryCode": "us"}),
+        ({"labels": ["RCA Records", "Dirty Martini"]}, {"strLabel": "RCA Records"}),
+        ({"external_urls": {"homepage": "https://litband.com/"}}, {"strWebsite": "www.litband.com"}),
+    ],
+)
+def test_what_is_known_of_a_performer_tells_it_from_others(
+    known: dict[str, Any], told_of_it: dict[str, str], ask: Any, told: Any
+) -> None:
+    rows = [
+        {
+            "idArtist": "1",
+            "strArtist": "Lit",
+            "strCountryCode": "DE",
+            "strLabel": "Other",
+            "strWebsite": "www.lit.test",
+        },
+        {"idArtist": "2", "strArtist": "Lit", "strBiographyEN": "This one.", **told_of_it},
+    ]
+    found = told(ask(SOURCE, "artist_search", {"name": "Lit", **known}, {"search.php": {"artists": rows}}))
+    assert found["biography"] == "This one."
 
 
 def test_somebody_else_is_not_taken(ask: Any) -> None:

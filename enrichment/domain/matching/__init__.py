@@ -13,7 +13,7 @@ and costs well under a millisecond.
 
 from enrichment.domain.matching.choosing import choose
 from enrichment.domain.matching.credits import same_artist
-from enrichment.domain.matching.performers import Performer, choose_performer
+from enrichment.domain.matching.performers import Namesake, Performer, choose_performer
 from enrichment.domain.matching.sides import Choice, Match, Side, side_of
 from enrichment.domain.matching.titles import same_title
 from enrichment.domain.matching.weighing import match
@@ -25,6 +25,7 @@ __all__ = [
     "UNSURE",
     "Choice",
     "Match",
+    "Namesake",
     "Performer",
     "Side",
     "choose",

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 
 from enrichment.domain.matching import weights
 from enrichment.domain.matching.credits import same_artist
-from enrichment.domain.matching.names import CLOSE, name
+from enrichment.domain.matching.names import name
 from enrichment.domain.matching.sides import MOST, Choice
 from enrichment.domain.matching.titles import title
 from enrichment.domain.matching.weighing import odds
@@ -20,8 +20,9 @@ from enrichment.domain.text import clean
 class Performer:
     """What is known of a performer; what is not stays empty.
 
-    links: what names it elsewhere, as "source:id". titles: of its tracks and albums. companions: whom it is listed
-    with, on line-ups, tracklists and credits. country: as ISO 3166-1 alpha-2. fans: its audience, in any one unit.
+    links: what names it elsewhere, as "source:id", or the address of a page without its scheme. titles: of its tracks
+    and albums. companions: whom it is listed with, on line-ups, tracklists and credits. country: as ISO 3166-1 alpha-2.
+    fans: its audience, in any one unit.
     """
 
     name: str
@@ -36,45 +37,70 @@ class Performer:
 
 
 @dataclass(frozen=True, slots=True)
-class _Namesake:
-    """A candidate of the name. context: points of what is not the name; unlinked: a source has it as somebody else."""
+class Namesake:
+    """A candidate that bears the name. score: 0 to 1, how likely it would be if it were the only one."""
+
+    index: int
+    score: float
+    reasons: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class PerformerChoice(Choice):
+    """namesakes: all candidates that bear the name, the likeliest first."""
+
+    namesakes: tuple[Namesake, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class _Weighed:
+    """A candidate of the name. points: of name and context; unlinked: a source has it as somebody else."""
 
     index: int
     named: float
-    context: float
+    points: float
     reasons: tuple[str, ...]
     fans: float
     unlinked: bool
 
 
-def choose_performer(asked: Performer, candidates: Sequence[Performer]) -> Choice:
+def choose_performer(asked: Performer, candidates: Sequence[Performer]) -> PerformerChoice:
     """The candidate that is the performer asked about.
 
     A name alone chooses only where one candidate bears it, or one has `weights.DOMINANT` times the audience of the
     next. unsure: several bear it, and what is known of them tells none apart; the reasons name them.
     """
-    namesakes = [found for at, candidate in enumerate(candidates) if (found := _namesake(asked, candidate, at))]
-    if not namesakes:
-        return Choice("none", None, None, 0.0, ("nobody of this name",))
-    first, *others = sorted(_with_audience(namesakes), key=lambda found: (-found.context, -found.named, found.index))
-    by_name = weights.PERFORMER.points - weights.PERFORMER.slope * (1 - first.named)
-    score = round(odds(by_name + first.context), 3)
-    rivals = [found for found in others if first.context - found.context <= weights.RIVAL]
-    if first.unlinked or rivals:
+    weighed = [found for at, candidate in enumerate(candidates) if (found := _weighed(asked, candidate, at))]
+    if not weighed:
+        return PerformerChoice("none", None, None, 0.0, ("nobody of this name",))
+    ranked = sorted(_with_audience(weighed), key=lambda found: (-found.points, found.index))
+    namesakes = tuple(Namesake(each.index, round(odds(each.points), 3), each.reasons) for each in ranked)
+    first, *others = ranked
+    score = namesakes[0].score
+    # Whose name is less alike needs more context than the first has.
+    near = [found for found in others if found.named >= first.named]
+    rivals = [found for found in near if first.points - found.points <= weights.RIVAL]
+    if first.unlinked or rivals or score < weights.SAME:
         told = [f"candidate {found.index} is as likely" for found in rivals[: weights.SHARED]]
-        return Choice("unsure", None, None, min(score, weights.TELL), (*first.reasons, *told))
-    return Choice("chosen", candidates[first.index].id or None, first.index, score, first.reasons)
+        return PerformerChoice(
+            "unsure", None, None, min(score, weights.TELL), (*first.reasons, *told), namesakes=namesakes
+        )
+    return PerformerChoice(
+        "chosen", candidates[first.index].id or None, first.index, score, first.reasons, namesakes=namesakes
+    )
 
 
-def _namesake(asked: Performer, candidate: Performer, at: int) -> _Namesake | None:
+def _weighed(asked: Performer, candidate: Performer, at: int) -> _Weighed | None:
+    """None for one whose name is not near enough to be the performer's by itself."""
     named = max(same_artist(asked.name, other) for other in (candidate.name, *candidate.aliases[:MOST]))
-    if named < CLOSE:
+    by_name = weights.PERFORMER.points - weights.PERFORMER.slope * (1 - named)
+    if odds(by_name) < weights.SAME:
         return None
     pieces = list(_context(asked, candidate))
     told = (f"same name, {named:.2f}", *(f"{words} ({points:+.3g})" for _, words, points in pieces))
     unlinked = any(weight is weights.LINK_UNEQUAL for weight, _, _ in pieces)
-    points = sum(points for _, _, points in pieces)
-    return _Namesake(at, named, points, told, candidate.fans or 0.0, unlinked)
+    points = by_name + sum(points for _, _, points in pieces)
+    return _Weighed(at, named, points, told, candidate.fans or 0.0, unlinked)
 
 
 def _context(a: Performer, b: Performer) -> Iterable[tuple[Weight, str, float]]:
@@ -110,13 +136,13 @@ def _names(texts: tuple[str, ...]) -> set[str]:
     return {name(clean(text)).joined for text in islice(texts, weights.TITLES_COMPARED)} - {""}
 
 
-def _with_audience(namesakes: list[_Namesake]) -> list[_Namesake]:
-    """Adds what a dominant audience says."""
-    first, *others = sorted(namesakes, key=lambda found: -found.fans)
+def _with_audience(weighed: list[_Weighed]) -> list[_Weighed]:
+    """Adds what a dominant audience says, among those whose name is nearest."""
+    nearest = max(found.named for found in weighed)
+    alike = [found for found in weighed if found.named == nearest]
+    first, *others = sorted(alike, key=lambda found: -found.fans)
     if not others or first.fans < weights.DOMINANT * max(others[0].fans, 1.0):
-        return namesakes
-    reasons = (*first.reasons, f"by far the best known of {len(namesakes)} ({weights.AUDIENCE.points:+.3g})")
-    known = _Namesake(
-        first.index, first.named, first.context + weights.AUDIENCE.points, reasons, first.fans, first.unlinked
-    )
-    return [known, *others]
+        return weighed
+    reasons = (*first.reasons, f"by far the best known of {len(alike)} ({weights.AUDIENCE.points:+.3g})")
+    known = replace(first, points=first.points + weights.AUDIENCE.points, reasons=reasons)
+    return [known if found is first else found for found in weighed]

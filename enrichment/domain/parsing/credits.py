@@ -178,11 +178,18 @@ _MANNER = re.compile(
       |disco|drum|bass|garage|piano|orchestral|stripped|a|the|and|first|second|new|old|19\d\d|20\d\d|\d+"?)\b""",
     re.IGNORECASE | re.VERBOSE,
 )
+_MANNER_TAIL = re.compile(
+    r"\s+(?:extended|ext|radio|club|vocal|instrumental|acoustic|live|festival|private|special|intro|outro"
+    r"|dub|unreleased|vip|original)$",
+    re.IGNORECASE,
+)
+_LETTER = re.compile(r"[^\W_]")
 _POSSESSIVE = re.compile(r"'s?(?=\s|$)")
 _OWN_VERSION = re.compile(r"'s version\b", re.IGNORECASE)
 _OPENING_WORDS = re.compile(r"^(?:re-?mix(?:ed)?|edit(?:ed)?|rework(?:ed)?|mixed|bootleg)\s+by\s+", re.IGNORECASE)
 
 
+@lru_cache(maxsize=4096)
 def remixers(version: str, known: Known = is_well_known) -> tuple[Artist, ...]:
     """Who made a version: "Eric Prydz & Anyma Remix" -> both. Nobody where the words before say how, not who.
 
@@ -199,15 +206,9 @@ def remixers(version: str, known: Known = is_well_known) -> tuple[Artist, ...]:
     owner = _POSSESSIVE.search(named)
     if owner and named[: owner.start()].strip():
         named = named[: owner.start()]
-    if not re.sub(r"[\W_]+", "", _MANNER.sub("", named)) or _OWN_VERSION.search(version):
+    if not _LETTER.search(_MANNER.sub("", named)) or _OWN_VERSION.search(version):
         return ()
-    named = re.sub(
-        r"\s+(?:extended|ext|radio|club|vocal|instrumental|acoustic|live|festival|private|special|intro|outro"
-        r"|dub|unreleased|vip|original)$",
-        "",
-        named.strip(),
-        flags=re.IGNORECASE,
-    )
+    named = _MANNER_TAIL.sub("", named.strip())
     return tuple(replace(artist, role="remixer") for artist in read_credit(named, known) if artist.name)
 
 

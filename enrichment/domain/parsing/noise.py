@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 
 _MIX_WORDS = re.compile(
     r"(?:re-?)?mix(?:es|ed)?\b|\brmx\b|\bedit\b|\brework\b|\bbootleg\b|\bdub\b|\bfeat\b|\bft\b", re.IGNORECASE
@@ -31,6 +32,7 @@ _NOISE = re.compile(
 _LONGEST = 60
 
 
+@lru_cache(maxsize=4096)
 def is_noise(part: str) -> bool:
     """Is a bracketed or dashed part of a title about the video, the file or the shop, not about the music?"""
     return len(part) <= _LONGEST and _NOISE.fullmatch(part) is not None and not _MIX_WORDS.search(part)

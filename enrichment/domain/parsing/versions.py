@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
+from functools import lru_cache
 
 from enrichment.domain.parsing.credits import Artist, Known, featured, is_well_known, remixers, unique
 from enrichment.domain.parsing.marks import is_segment
@@ -125,6 +126,7 @@ class _Found:
     noisy: bool = False
 
 
+@lru_cache(maxsize=4096)
 def kinds_of(version: str) -> tuple[str, ...]:
     """What sorts of version a text names: "Extended Remix" -> ("extended", "remix"). Empty for no version.
 
@@ -138,6 +140,7 @@ def kinds_of(version: str) -> tuple[str, ...]:
     return tuple(kinds)
 
 
+@lru_cache(maxsize=4096)
 def is_version(part: str, opening: str) -> bool:
     """Does a part of a title say which version it is? In "[…]" it has to end so: labels have such words too."""
     matches = list(_KIND.finditer(part))
