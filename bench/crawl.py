@@ -2,7 +2,7 @@
 
 A small site on this machine, the pipeline of `linernotes-client`, and a fleet of its own (`linernotes up --simulate`):
 
-    whole      every item comes out with its enrichment
+    whole      every item comes out with its enrichment, but for tracks that nobody knows
     stopped    the fleet is stopped when 200 items have been handed in; every item still comes out
 """
 
@@ -33,8 +33,11 @@ from simulator import catalogue
 
 ITEMS, A_PAGE, HANDED_IN = 500, 20, 200
 _HANDED_IN = text("SELECT count(*) FROM enrichment_status WHERE kind = 'track'")
+# Answered by everybody who was asked, and none was sure: of "Roads - Single Version", where only "Roads" is known.
 _NOBODY_KNOWS = text(
-    "SELECT count(*) FROM enrichment_status WHERE kind = 'track' AND status = 'failed' AND NOT is_retriable"
+    "SELECT external_id FROM tracks t JOIN enrichment_status s ON s.subject_id = t.id AND s.kind = 'track'"
+    " WHERE s.status = 'failed' AND NOT s.is_retriable"
+    " AND 'nothing_found' = ALL (SELECT outcome FROM lookups WHERE subject_id = t.id)"
 )
 
 
@@ -91,13 +94,11 @@ def _crawl(fleet: Fleet, site: str, out: Path) -> Iterator[subprocess.Popen[byte
         yield process
 
 
-def _came_out(out: Path) -> dict[str, float]:
+def _came_out(out: Path) -> tuple[set[str], set[str]]:
+    """The ids of all items, and of those that are enriched."""
     items = [json.loads(line) for line in out.read_text("utf-8").splitlines()]
     plain = {"track_id", "artist_name", "track_name"}
-    return {
-        "items": float(len({item["track_id"] for item in items})),
-        "enriched": float(sum(1 for item in items if item.keys() - plain)),
-    }
+    return {item["track_id"] for item in items}, {item["track_id"] for item in items if item.keys() - plain}
 
 
 def whole(fleet: Fleet, site: str, out: Path) -> dict[str, float]:
@@ -106,7 +107,15 @@ def whole(fleet: Fleet, site: str, out: Path) -> dict[str, float]:
     with _crawl(fleet, site, out) as crawl:
         crawl.wait()
     spent = round(time.monotonic() - began, 1)
-    return {**_came_out(out), "nobody_knows": float(fleet.count(_NOBODY_KNOWS)), "seconds": spent}
+    items, enriched = _came_out(out)
+    without, nobody_knows = items - enriched, set(fleet.column(_NOBODY_KNOWS))
+    return {
+        "items": float(len(items)),
+        "enriched": float(len(enriched)),
+        "nobody_knows": float(len(without & nobody_knows)),
+        "unexplained": float(len(without ^ nobody_knows)),
+        "seconds": spent,
+    }
 
 
 def stopped(speed: float, site: str, out: Path) -> dict[str, float]:
@@ -117,7 +126,8 @@ def stopped(speed: float, site: str, out: Path) -> dict[str, float]:
             while crawl.poll() is None and fleet.count(_HANDED_IN) < HANDED_IN:
                 time.sleep(0.2)
         crawl.wait()
-    return _came_out(out)
+    items, enriched = _came_out(out)
+    return {"items": float(len(items)), "enriched": float(len(enriched))}
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -134,7 +144,8 @@ def run(options: argparse.Namespace) -> Report:
         note("stopped")
         second = stopped(options.speed, site, Path(folder, "stopped.jsonl"))
     checks = [
-        at_least("items with what there is to know", first["enriched"] + first["nobody_knows"], ITEMS),
+        at_least("items", first["items"], ITEMS),
+        at_most("without enrichment though somebody knows them, or with though nobody does", first["unexplained"], 0),
         at_least("items although the fleet has gone", second["items"], ITEMS),
         at_most("of these enriched", second["enriched"], ITEMS - 1),
     ]

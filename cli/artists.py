@@ -9,6 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from cli.fleet import opened
+from cli.options import AsJson, Data
 from cli.show import console, print_json, table
 from enrichment.reservoir.warehouse import STALE_DAYS
 from enrichment.services import warehouse
@@ -16,10 +17,8 @@ from enrichment.services.fleet import Fleet
 
 app = typer.Typer(help="Reports on the warehouse's artists.", no_args_is_help=True)
 
-Data = Annotated[Path | None, typer.Option("--data", metavar="DIR", help="Data folder of the embedded fleet.")]
-AsJson = Annotated[bool, typer.Option("--json", help="JSON on stdout.")]
 Limit = Annotated[int, typer.Option(min=1, max=1_000_000, help="Rows at most.")]
-Days = Annotated[int, typer.Option(min=1, max=36_500)]
+Days = Annotated[int, typer.Option(min=1, max=36_500, help="How far back.")]
 
 ARTIST = ("artist_id", "artist", "listen_count", "genres", "popularity", "followers", "imageurllarge")
 
@@ -76,7 +75,7 @@ def genres_command(limit: Limit = warehouse.MOST_SHOWN, data: Data = None, json:
 
 @app.command("genre")
 def genre_command(
-    name: Annotated[str, typer.Argument(metavar="NAME")],
+    name: Annotated[str, typer.Argument(metavar="NAME", help="Of the genre, as `artists genres` shows it.")],
     limit: Limit = warehouse.MOST_SHOWN,
     data: Data = None,
     json: AsJson = False,

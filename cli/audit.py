@@ -3,12 +3,12 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from cli.fleet import opened
+from cli.options import AsJson, Data
 from cli.show import console, print_json, table
 from enrichment.services import audit
 
@@ -23,10 +23,8 @@ def list_command(
     who: Annotated[str | None, typer.Option(metavar="TEXT", help="With this in its doer.")] = None,
     most: Annotated[int, typer.Option("--limit", min=1, help="At most so many, the newest first.")] = 100,
     below: Annotated[int | None, typer.Option(metavar="ID", help="Before this one: the next page.")] = None,
-    data: Annotated[
-        Path | None, typer.Option("--data", metavar="DIR", help="Data folder of the embedded fleet.")
-    ] = None,
-    json: Annotated[bool, typer.Option("--json", help="JSON on stdout.")] = False,
+    data: Data = None,
+    json: AsJson = False,
 ) -> None:
     """The newest actions. One without an outcome is under way, or its process was killed."""
     with opened(data) as fleet:

@@ -13,6 +13,7 @@ import typer
 
 from cli.enrich import with_workers
 from cli.fleet import Opened, opened
+from cli.options import AsJson, Data
 from cli.show import note, print_json
 from enrichment.reservoir.warehouse import Choice
 from enrichment.services import backfill, warehouse
@@ -23,8 +24,6 @@ LOOK_SECONDS, TELL_SECONDS = 1.0, 10.0
 
 app = typer.Typer(help="Ask for what nobody has looked for yet.", no_args_is_help=True)
 
-Data = Annotated[Path | None, typer.Option("--data", metavar="DIR", help="Data folder of the embedded fleet.")]
-AsJson = Annotated[bool, typer.Option("--json", help="JSON on stdout.")]
 Limit = Annotated[int, typer.Option(min=1, max=10_000_000, help="Of each kind at most.")]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Count and show the first ten; ask nobody.")]
 
@@ -51,7 +50,7 @@ def tracks_command(
 def performers_command(
     limit: Limit = backfill.PER_RUN, dry_run: DryRun = False, data: Data = None, json: AsJson = False
 ) -> None:
-    """The same for performers."""
+    """Performers that nobody has asked for, rows of other programs among them, and those that have failed."""
     _ask("performers", limit, data, dry_run=dry_run, json=json)
 
 
@@ -59,7 +58,7 @@ def performers_command(
 def albums_command(
     limit: Limit = backfill.PER_RUN, dry_run: DryRun = False, data: Data = None, json: AsJson = False
 ) -> None:
-    """The same for albums."""
+    """Albums that nobody has asked for, rows of other programs among them, and those that have failed."""
     _ask("albums", limit, data, dry_run=dry_run, json=json)
 
 

@@ -3,25 +3,21 @@
 from __future__ import annotations
 
 from dataclasses import asdict
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from cli.fleet import opened
 from cli.operator import who
+from cli.options import AsJson, Data
 from cli.show import console, note, print_json, table
 from enrichment.services.audit import audited
 
 app = typer.Typer(help="Replies of upstreams that are kept in Redis.", no_args_is_help=True)
 
-Data = Annotated[Path | None, typer.Option("--data", metavar="DIR", help="Data folder of the embedded fleet.")]
-
 
 @app.command("stats")
-def stats_command(
-    data: Data = None, json: Annotated[bool, typer.Option("--json", help="JSON on stdout.")] = False
-) -> None:
+def stats_command(data: Data = None, json: AsJson = False) -> None:
     """How many replies are kept, by source, and how full their Redis is. Looks at every key."""
     with opened(data) as fleet:
         cache = fleet.fleet.wire.cache

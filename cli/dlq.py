@@ -20,6 +20,7 @@ import typer
 from cli.failure import Failure
 from cli.fleet import Opened, opened
 from cli.operator import who
+from cli.options import AsJson, Data
 from cli.show import console, note, print_json, table
 from enrichment.domain.outcomes import Outcome
 from enrichment.domain.subjects import Lane
@@ -68,11 +69,6 @@ Number = Annotated[int, typer.Argument(metavar="ID", help="As `dlq list` shows i
 Numbers = Annotated[list[int] | None, typer.Argument(metavar="[ID…]", help="As `dlq list` shows them.")]
 Subject = Annotated[str | None, typer.Option("--subject", metavar="ID", help="About this subject: your id, or ours.")]
 Everything = Annotated[bool, typer.Option("--all", help="All open letters.")]
-Data = Annotated[
-    Path | None,
-    typer.Option("--data", metavar="DIR", help="Data folder of the embedded fleet [LINERNOTES_DATA, .linernotes]."),
-]
-AsJson = Annotated[bool, typer.Option("--json", help="JSON on stdout instead of tables.")]
 
 
 def _open(

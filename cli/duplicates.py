@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from dataclasses import asdict
 from enum import StrEnum
-from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 from cli.fleet import opened
 from cli.operator import who
+from cli.options import AsJson, Data
 from cli.show import console, note, print_json, table
 from enrichment.services import merging
 from enrichment.services.audit import audited
@@ -24,8 +24,6 @@ class State(StrEnum):
     REJECTED = "rejected"
 
 
-Data = Annotated[Path | None, typer.Option("--data", metavar="DIR", help="Data folder of the embedded fleet.")]
-AsJson = Annotated[bool, typer.Option("--json", help="JSON on stdout.")]
 Number = Annotated[int, typer.Argument(metavar="PAIR", help="Its number, as `duplicates list` shows it.")]
 
 
@@ -49,7 +47,7 @@ def find_command(
 
 @app.command("list")
 def list_command(
-    state: State = State.PROPOSED,
+    state: Annotated[State, typer.Option(help="How they stand.")] = State.PROPOSED,
     limit: Annotated[int, typer.Option(min=1, max=1000, help="How many at most.")] = 100,
     below: Annotated[int | None, typer.Option(min=1, help="For the next page: the last one's number.")] = None,
     data: Data = None,

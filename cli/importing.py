@@ -14,6 +14,7 @@ import typer
 from cli.failure import Failure
 from cli.fleet import opened
 from cli.listens import read_listens
+from cli.options import AsJson, Data
 from cli.show import note, print_json
 from enrichment.services.events import import_events
 from enrichment.services.listens import IMPORTED, Whose, take_listens
@@ -21,9 +22,6 @@ from enrichment.services.listens import IMPORTED, Whose, take_listens
 MOST_COMPLAINTS = 50
 
 app = typer.Typer(help="Take over what others have collected.", no_args_is_help=True)
-
-Data = Annotated[Path | None, typer.Option("--data", metavar="DIR", help="Data folder of the embedded fleet.")]
-AsJson = Annotated[bool, typer.Option("--json", help="JSON on stdout.")]
 
 
 @app.command("events")

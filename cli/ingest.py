@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from enum import StrEnum
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from cli.fleet import opened
+from cli.options import AsJson, Data
 from cli.show import note, print_json
 from enrichment.services import warehouse
 
@@ -23,10 +23,8 @@ def ingest_command(
     path: Annotated[str, typer.Argument(metavar="PATH", help="A file, a folder, or a URL of fsspec's.")],
     config: Annotated[Config | None, typer.Option(help="Only files of this kind; their names tell it.")] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Read and check; keep and move nothing.")] = False,
-    data: Annotated[
-        Path | None, typer.Option("--data", metavar="DIR", help="Data folder of the embedded fleet.")
-    ] = None,
-    json: Annotated[bool, typer.Option("--json", help="JSON on stdout.")] = False,
+    data: Data = None,
+    json: AsJson = False,
 ) -> None:
     """Take in landing files: `…_artist_enrichment.jsonl` or `.parquet`. What was taken is moved to `ingested/`.
 

@@ -11,6 +11,7 @@ from cli import masters
 from cli.failure import Failure
 from cli.fleet import Opened, opened
 from cli.operator import asked_for, who
+from cli.options import AsJson, Data
 from cli.show import console, note, print_json, table
 from enrichment.reservoir.keys import new_master
 from enrichment.services import keys
@@ -18,8 +19,6 @@ from enrichment.services.audit import audited
 
 app = typer.Typer(help="Keys of the upstreams, encrypted in the database.", no_args_is_help=True)
 
-Data = Annotated[Path | None, typer.Option("--data", metavar="DIR", help="Data folder of the embedded fleet.")]
-AsJson = Annotated[bool, typer.Option("--json", help="JSON on stdout.")]
 Name = Annotated[str, typer.Argument(metavar="NAME", help="As `keys list` shows it: LASTFM_API_KEY.")]
 
 

@@ -6,13 +6,13 @@ import io
 import json as jsonlib
 import zipfile
 from collections.abc import Iterator, Sequence
-from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 from cli.failure import Failure
 from cli.fleet import opened
+from cli.options import AsJson, Data
 from cli.rows import delimiter_of, split_csv, unzipped
 from cli.show import console, note, print_json, table
 from enrichment.services import listens
@@ -21,8 +21,6 @@ from enrichment.services.listens import Choice
 from enrichment.services.requests import read
 from enrichment.services.sync import sync_lastfm
 
-Data = Annotated[Path | None, typer.Option("--data", metavar="DIR", help="Data folder of the embedded fleet.")]
-AsJson = Annotated[bool, typer.Option("--json", help="JSON on stdout.")]
 User = Annotated[str, typer.Argument(metavar="USER", help="Whose listens they are.")]
 
 app = typer.Typer(help="What people have listened to.", no_args_is_help=True)

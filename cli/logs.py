@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from cli.fleet import opened
 from cli.operator import who
+from cli.options import AsJson, Data
 from cli.show import console, note, print_json, table
 from enrichment import logs
 from enrichment.reservoir import levels
@@ -28,10 +28,8 @@ def level_command(
     logger: Annotated[
         str, typer.Option(help="A logger, called as its module is: `enrichment.services`; else all of our code.")
     ] = "",
-    data: Annotated[
-        Path | None, typer.Option("--data", metavar="DIR", help="Data folder of the embedded fleet.")
-    ] = None,
-    json: Annotated[bool, typer.Option("--json", help="JSON on stdout.")] = False,
+    data: Data = None,
+    json: AsJson = False,
 ) -> None:
     """Change the level of all running workers, beats and services, within seconds; without LEVEL show what is set.
 

@@ -44,6 +44,7 @@ from cli.fleet import WORKERS, settings_of
 from cli.ingest import ingest_command
 from cli.lookup import Given, lookup
 from cli.matching import answer, chosen, matched
+from cli.options import AsJson, Data
 from cli.parse import Grammar, parse
 from cli.serve import serve
 from cli.show import note
@@ -63,18 +64,18 @@ app = typer.Typer(
     rich_markup_mode="markdown",
 )
 
-Data = Annotated[
-    Path | None,
-    typer.Option("--data", metavar="DIR", help="Data folder of the embedded fleet [LINERNOTES_DATA, .linernotes]."),
-]
-AsJson = Annotated[bool, typer.Option("--json", help="JSON on stdout instead of tables.")]
+# The groups of `linernotes --help`.
+TRY, HAND, LOOK = "Try and run it here", "Hand work in", "Look at it"
+DECIDE, RUN = "Decide what sources cannot", "Operate a fleet"
+WARE, TEXT = "Artists for a warehouse", "Read and compare lines, without a fleet"
+SourceName = Annotated[str, typer.Argument(metavar="SOURCE", help="As `linernotes sources` names them.")]
 Speed = Annotated[
     float, typer.Option(min=0.01, help="Multiplies the simulated limits and the fleet's budgets, divides latencies.")
 ]
 Id = Annotated[str, typer.Argument(metavar="ID", help="The producer's own id, or ours.")]
 
 
-@app.command("demo")
+@app.command("demo", rich_help_panel=TRY)
 def demo_command(
     data: Data = None,
     rows: Annotated[
@@ -91,7 +92,7 @@ def demo_command(
     raise typer.Exit(demo(data, rows=rows, speed=speed, json=json))
 
 
-@app.command("up")
+@app.command("up", rich_help_panel=TRY)
 def up_command(
     data: Data = None,
     port: Annotated[
@@ -104,13 +105,14 @@ def up_command(
 ) -> None:
     """Run the fleet on this machine until Ctrl-C.
 
-    Starts PostgreSQL, Redis, workers, the service and Flower on one data folder and prints where they are. A second
-    start finds everything as it was. Meanwhile all other commands on the same folder use this fleet.
+    Starts PostgreSQL, Redis, workers, beat, the service with the console, and Flower on one data folder and prints
+    where they are. A second start finds everything as it was. Meanwhile all other commands on the same folder use this
+    fleet.
     """
     up(data, port=port, workers=workers, simulate=simulate, speed=speed, json=json)
 
 
-@app.command("enrich")
+@app.command("enrich", rich_help_panel=HAND)
 def enrich_command(
     file: Annotated[Path, typer.Argument(metavar="FILE", help="CSV or JSONL, also gzipped; - is stdin.")],
     out: Annotated[
@@ -134,7 +136,9 @@ def enrich_command(
     go on.
 
     With `--json` a summary goes to stdout, and the rows only to `--out`. Exit code 1 if there were rows and none could
-    be accepted. What has not ended when the wait is over stays in the reservoir.
+    be accepted. What has not ended when the wait is over stays open, and workers go on with it.
+
+    Example: `linernotes enrich plays.csv --priority 7 --out enriched.jsonl`
     """
     if str(file) != "-" and not file.is_file():
         raise typer.BadParameter(f"there is no file {file}", param_hint="FILE")
@@ -143,10 +147,10 @@ def enrich_command(
     raise typer.Exit(enrich(str(file), data, Options(out, wait, json), priority=priority, force=force))
 
 
-@app.command("lookup")
+@app.command("lookup", rich_help_panel=LOOK)
 def lookup_command(
-    source: Annotated[str, typer.Argument(metavar="SOURCE", help="As `linernotes sources` names them.")],
-    kind: Annotated[Kind, typer.Argument(metavar="performer|track|album")],
+    source: SourceName,
+    kind: Annotated[Kind, typer.Argument(metavar="performer|track|album", help="What it is asked about.")],
     artist: Annotated[
         str | None, typer.Option(help="The performer's name, or the artist of the track or album.")
     ] = None,
@@ -158,15 +162,17 @@ def lookup_command(
     data: Data = None,
     json: AsJson = False,
 ) -> None:
-    """Ask one source one question, within its limits; nothing is written to the database.
+    """Ask one source what it knows, within its limits; nothing of it is written to the database.
 
-    Of the source's questions the first one is asked whose needs are given. Exit code 0 where the source answered
-    (`found`, `nothing_found`), else 1.
+    One call for each of the source's questions whose needs are given, until one finds something. Exit code 0 where the
+    source answered (`found`, `nothing_found`), else 1.
+
+    Example: `linernotes lookup deezer track --isrc GBAAA9400119 --json`
     """
     raise typer.Exit(lookup(source, kind, Given(artist, title, album, isrc, mbid, own_id), data, json=json))
 
 
-@app.command("parse")
+@app.command("parse", rich_help_panel=TEXT)
 def parse_command(
     file: Annotated[Path, typer.Argument(metavar="[FILE|-]", help="Lines, also gzipped; - is stdin.")] = Path("-"),
     grammar: Annotated[
@@ -189,7 +195,7 @@ def parse_command(
     raise typer.Exit(parse(str(file), grammar, names))
 
 
-@app.command("match")
+@app.command("match", rich_help_panel=TEXT)
 def match_command(
     file: Annotated[Path, typer.Argument(metavar="[FILE|-]", help="Questions, also gzipped; - is stdin.")] = Path("-"),
 ) -> None:
@@ -203,7 +209,7 @@ def match_command(
     raise typer.Exit(answer(_readable(file), matched))
 
 
-@app.command("choose")
+@app.command("choose", rich_help_panel=TEXT)
 def choose_command(
     file: Annotated[Path, typer.Argument(metavar="[FILE|-]", help="Questions, also gzipped; - is stdin.")] = Path("-"),
 ) -> None:
@@ -222,7 +228,7 @@ def _readable(file: Path) -> str:
 
 
 sources_app = typer.Typer(help="How each source stands; pause and resume them.", invoke_without_command=True)
-app.add_typer(sources_app, name="sources")
+app.add_typer(sources_app, name="sources", rich_help_panel=RUN)
 
 
 @sources_app.callback()
@@ -241,39 +247,44 @@ def sources_command(
 
 
 @sources_app.command("resume")
-def resume_command(name: str, data: Data = None) -> None:
+def resume_command(name: SourceName, data: Data = None) -> None:
     """End a source's pause or stop. What was put aside is taken up again."""
     inspect.resume(data, name)
 
 
 @sources_app.command("pause")
 def pause_command(
-    name: str,
-    seconds: Annotated[float, typer.Argument(min=0.001, help="Above 86400 it is a stop, until somebody resumes it.")],
-    reason: Annotated[str, typer.Option(help="For those who wonder.")] = "paused by hand",
+    name: SourceName,
+    seconds: Annotated[
+        float, typer.Argument(min=0.001, metavar="SECONDS", help="Above 86400 it is a stop, until somebody resumes it.")
+    ],
+    reason: Annotated[str, typer.Option(help="Shown with the source, and kept in the audit.")] = "paused by hand",
     data: Data = None,
 ) -> None:
-    """No calls to a source for so many seconds, by the whole fleet. A pause is never shortened by another."""
+    """No calls to a source for so many seconds, by the whole fleet. A pause is never shortened by another.
+
+    Above a quarter of an hour its lookups are put aside, and nobody waits for them, until it ends.
+    """
     inspect.pause(data, name, seconds, reason)
 
 
 @sources_app.command("reset")
-def reset_command(name: str, data: Data = None) -> None:
+def reset_command(name: SourceName, data: Data = None) -> None:
     """Close a source's open breaker: one call goes first. A pause that the upstream asked for is none, and stays."""
     inspect.reset(data, name)
 
 
-@app.command("simulate")
+@app.command("simulate", rich_help_panel=TRY)
 def simulate_command(
-    port: Annotated[int, typer.Option(min=0, max=65535, help="0 takes a free one.")],
+    port: Annotated[int, typer.Option(min=0, max=65535, help="Where to listen; 0 takes a free one.")],
     catalogue: Annotated[
-        Path | None, typer.Option(exists=True, help="tracks.jsonl[.gz]; else the one that ships.")
+        Path | None, typer.Option(exists=True, help="What is known: tracks.jsonl[.gz]; else the one that ships.")
     ] = None,
     listens: Annotated[
-        Path | None, typer.Option(exists=True, help="scrobbles.csv[.gz]: a record for each track.")
+        Path | None, typer.Option(exists=True, help="scrobbles.csv[.gz]: what is known has a record for each track.")
     ] = None,
     scenario: Annotated[Path | None, typer.Option(exists=True, help="Faults on demand, a JSON file.")] = None,
-    log: Annotated[Path | None, typer.Option(help="A line for each request, JSONL.")] = None,
+    log: Annotated[Path | None, typer.Option(help="A line for each request with its verdict, JSONL.")] = None,
     speed: Speed = 1.0,
     unlimited: Annotated[bool, typer.Option("--unlimited", help="No limits and no shed load.")] = False,
 ) -> None:
@@ -289,7 +300,9 @@ def simulate_command(
         raise Failure(f"{scenario}: {error}") from error
 
 
-@app.command("bench", context_settings={"allow_interspersed_args": False, "ignore_unknown_options": True})
+@app.command(
+    "bench", rich_help_panel=TRY, context_settings={"allow_interspersed_args": False, "ignore_unknown_options": True}
+)
 def bench_command(
     name: Annotated[str | None, typer.Argument(metavar="NAME", help="Without it: which there are.")] = None,
     arguments: Annotated[
@@ -303,23 +316,23 @@ def bench_command(
     raise typer.Exit(bench(name, arguments or []))
 
 
-@app.command("stats")
+@app.command("stats", rich_help_panel=LOOK)
 def stats_command(data: Data = None, json: AsJson = False) -> None:
     """Subjects by status, coverage of each field in percent, findings by source, open dead letters."""
     inspect.stats(data, json=json)
 
 
-@app.command("queue")
+@app.command("queue", rich_help_panel=LOOK)
 def queue_command(data: Data = None, json: AsJson = False) -> None:
     """Open lookups by source, lane and state, with the age of the oldest."""
     inspect.queue(data, json=json)
 
 
-@app.command("estimate")
+@app.command("estimate", rich_help_panel=HAND)
 def estimate_command(
-    tracks: Annotated[int, typer.Option(min=0, help="New ones; without any count the backlog is estimated.")] = 0,
-    performers: Annotated[int, typer.Option(min=0)] = 0,
-    albums: Annotated[int, typer.Option(min=0)] = 0,
+    tracks: Annotated[int, typer.Option(min=0, help="New tracks; without any count the backlog is estimated.")] = 0,
+    performers: Annotated[int, typer.Option(min=0, help="New performers.")] = 0,
+    albums: Annotated[int, typer.Option(min=0, help="New albums.")] = 0,
     priority: Annotated[int, typer.Option(min=1, max=10, help="At which they are asked for.")] = 3,
     keys: Annotated[
         str | None, typer.Option(metavar="KEYS", help="Names of keys by commas, all, or none; else those there are.")
@@ -331,12 +344,14 @@ def estimate_command(
     """How long a backfill takes, by source and all in, what bounds it, and what it needs.
 
     From budgets, and from what the fleet's own last subjects have taken, or the measured ones that ship.
+
+    Example: `linernotes estimate --tracks 200000 --keys all`
     """
     counts = {Kind.TRACK: tracks, Kind.PERFORMER: performers, Kind.ALBUM: albums}
     estimate(data, counts, priority=priority, keys=keys, cores=cores, json=json)
 
 
-@app.command("doctor")
+@app.command("doctor", rich_help_panel=RUN)
 def doctor_command(data: Data = None, json: AsJson = False) -> None:
     """Is everything there that a fleet needs? Settings, servers, tables, clocks, workers, keys, ways to the upstreams.
 
@@ -345,7 +360,7 @@ def doctor_command(data: Data = None, json: AsJson = False) -> None:
     raise typer.Exit(doctor(data, json=json))
 
 
-@app.command("migrate")
+@app.command("migrate", rich_help_panel=RUN)
 def migrate_command() -> None:
     """Bring the tables of LINERNOTES_DATABASE_URL up to date. Embedded databases are migrated by themselves."""
     url = settings_of().database_url
@@ -354,20 +369,20 @@ def migrate_command() -> None:
     migrate(url)
 
 
-@app.command("serve")
+@app.command("serve", rich_help_panel=RUN)
 def serve_command(
     host: Annotated[str, typer.Option(help="The address to listen at; 0.0.0.0 for all.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(min=0, max=65535, help="0 takes a free one.")] = 8020,
     data: Data = None,
 ) -> None:
-    """Serve HTTP until Ctrl-C. `up` does it too, with workers.
+    """Serve HTTP and the console until Ctrl-C. `up` does it too, with workers.
 
     Callers need a token: `linernotes tokens make`. The embedded fleet makes one for itself.
     """
     serve(data, host, port)
 
 
-@app.command("cancel")
+@app.command("cancel", rich_help_panel=HAND)
 def cancel_command(
     batch: Annotated[UUID, typer.Argument(metavar="BATCH", help="Its id, as POST /enrich/batch answered.")],
     data: Data = None,
@@ -377,29 +392,29 @@ def cancel_command(
     cancel(data, batch, json=json)
 
 
-app.add_typer(tokens.app, name="tokens")
-app.add_typer(keys.app, name="keys")
-app.add_typer(dlq.app, name="dlq")
-app.add_typer(schedules.app, name="schedules")
-app.add_typer(backfill.app, name="backfill")
-app.command("ingest")(ingest_command)
-app.add_typer(artists.app, name="artists")
-app.add_typer(logs.app, name="log")
-app.add_typer(cache.app, name="cache")
-app.add_typer(audit.app, name="audit")
+app.add_typer(tokens.app, name="tokens", rich_help_panel=RUN)
+app.add_typer(keys.app, name="keys", rich_help_panel=RUN)
+app.add_typer(dlq.app, name="dlq", rich_help_panel=RUN)
+app.add_typer(schedules.app, name="schedules", rich_help_panel=RUN)
+app.add_typer(backfill.app, name="backfill", rich_help_panel=HAND)
+app.command("ingest", rich_help_panel=WARE)(ingest_command)
+app.add_typer(artists.app, name="artists", rich_help_panel=WARE)
+app.add_typer(logs.app, name="log", rich_help_panel=RUN)
+app.add_typer(cache.app, name="cache", rich_help_panel=RUN)
+app.add_typer(audit.app, name="audit", rich_help_panel=RUN)
 
-app.add_typer(importing.app, name="import")
-app.add_typer(listens.app, name="listens")
-app.add_typer(listens.sync, name="sync")
-app.add_typer(performers.app, name="performer")
-app.add_typer(duplicates.app, name="duplicates")
-app.add_typer(train.app, name="train")
-app.add_typer(reviews.app, name="reviews")
-app.command("lock")(reviews.lock_command)
-app.command("unlock")(reviews.unlock_command)
+app.add_typer(importing.app, name="import", rich_help_panel=HAND)
+app.add_typer(listens.app, name="listens", rich_help_panel=LOOK)
+app.add_typer(listens.sync, name="sync", rich_help_panel=HAND)
+app.add_typer(performers.app, name="performer", rich_help_panel=LOOK)
+app.add_typer(duplicates.app, name="duplicates", rich_help_panel=DECIDE)
+app.add_typer(train.app, name="train", rich_help_panel=RUN)
+app.add_typer(reviews.app, name="reviews", rich_help_panel=DECIDE)
+app.command("lock", rich_help_panel=DECIDE)(reviews.lock_command)
+app.command("unlock", rich_help_panel=DECIDE)(reviews.unlock_command)
 
-track_app = typer.Typer(help="Tracks.", no_args_is_help=True)
-app.add_typer(track_app, name="track")
+track_app = typer.Typer(help="One track: who said what.", no_args_is_help=True)
+app.add_typer(track_app, name="track", rich_help_panel=LOOK)
 
 
 @track_app.command("report")

@@ -3,22 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 from cli import inspect
 from cli.fleet import opened
+from cli.options import AsJson, Data
 from cli.show import console, note, print_json, table
 from enrichment.domain.subjects import Kind
 from enrichment.reservoir.performers import Performer
 from enrichment.services import events, performers
 
-app = typer.Typer(help="Performers.", no_args_is_help=True)
+app = typer.Typer(help="Performers: who said what, and enriching those of Resident Advisor.", no_args_is_help=True)
 
-Data = Annotated[Path | None, typer.Option("--data", metavar="DIR", help="Data folder of the embedded fleet.")]
-AsJson = Annotated[bool, typer.Option("--json", help="JSON on stdout.")]
 Id = Annotated[str, typer.Argument(metavar="ID", help="The producer's own id, or ours.")]
 Priority = Annotated[int, typer.Option(min=1, max=10, help="10 is critical, 4-9 default, 1-3 low_priority.")]
 Limit = Annotated[int, typer.Option(min=1, max=1_000_000, help="How many at most.")]
@@ -104,7 +102,7 @@ def needing_command(limit: Limit = 100, data: Data = None, json: AsJson = False)
 
 @app.command("queue")
 def queue_command(limit: Limit = performers.MOST_IN_QUEUE, data: Data = None, json: AsJson = False) -> None:
-    """The same by need: without picture, without RA's address, the rest; at most so many each."""
+    """Performers with an RA id by their need: without picture, without RA's address, the rest."""
     with opened(data) as fleet:
         found = performers.get_enrichment_queue(fleet.fleet, limit)
     if json:

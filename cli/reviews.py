@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from enum import StrEnum
-from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -11,6 +10,7 @@ import typer
 from cli.failure import Failure
 from cli.fleet import opened
 from cli.operator import who
+from cli.options import AsJson, Data
 from cli.show import console, note, print_json, table
 from enrichment.domain.subjects import Kind
 from enrichment.services import reviews
@@ -29,10 +29,8 @@ class Doubt(StrEnum):
     SHARED_ID = "shared_id"
 
 
-Data = Annotated[Path | None, typer.Option("--data", metavar="DIR", help="Data folder of the embedded fleet.")]
-AsJson = Annotated[bool, typer.Option("--json", help="JSON on stdout.")]
 Number = Annotated[int, typer.Argument(metavar="REVIEW", help="Its number, as `reviews list` shows it.")]
-KindOf = Annotated[Kind, typer.Argument(metavar="performer|track|album")]
+KindOf = Annotated[Kind, typer.Argument(metavar="performer|track|album", help="What it is.")]
 Id = Annotated[str, typer.Argument(metavar="ID", help="The producer's own id, or ours.")]
 FieldOf = Annotated[str, typer.Argument(metavar="FIELD", help="As the reports name it: spotify_id, label, genres.")]
 

@@ -12,6 +12,7 @@ import typer
 from cli.failure import Failure, of_settings
 from cli.fleet import opened, settings_of
 from cli.operator import who
+from cli.options import AsJson, Data
 from cli.show import console, note, print_json, table
 from enrichment.bootstrap import build_schedules, make_plans
 from enrichment.services.audit import audited
@@ -19,8 +20,6 @@ from enrichment.services.schedules import Schedules, crontab
 
 app = typer.Typer(help="What is done by the clock: list, run, pause and resume.", no_args_is_help=True)
 
-Data = Annotated[Path | None, typer.Option("--data", metavar="DIR", help="Data folder of the embedded fleet.")]
-AsJson = Annotated[bool, typer.Option("--json", help="JSON on stdout.")]
 Name = Annotated[str, typer.Argument(metavar="NAME", help="As `schedules list` names it.")]
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -10,15 +9,13 @@ import typer
 from cli.failure import Failure
 from cli.fleet import opened
 from cli.operator import asked_for, who
+from cli.options import AsJson, Data
 from cli.show import console, note, print_json, table
 from enrichment.services import sessions, tokens
 from enrichment.services.audit import audited
 from enrichment.services.tokens import Scope
 
 app = typer.Typer(help="Access tokens of the HTTP service.", no_args_is_help=True)
-
-Data = Annotated[Path | None, typer.Option("--data", metavar="DIR", help="Data folder of the embedded fleet.")]
-AsJson = Annotated[bool, typer.Option("--json", help="JSON on stdout.")]
 
 
 @app.command("make")

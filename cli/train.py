@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from importlib.util import find_spec
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from cli.failure import Failure
 from cli.fleet import opened
+from cli.options import AsJson, Data
 from cli.show import console, note, print_json, table
 from enrichment.domain.predicting import Model
 from enrichment.services.training import train_sources
@@ -25,10 +25,8 @@ app = typer.Typer(help="Learn from the fleet's own answers.", no_args_is_help=Tr
 def sources_command(
     limit: Annotated[int, typer.Option(min=1, max=10_000_000, help="Of the newest answers so many.")] = 200_000,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Measure only; nothing is used.")] = False,
-    data: Annotated[
-        Path | None, typer.Option("--data", metavar="DIR", help="Data folder of the embedded fleet.")
-    ] = None,
-    json: Annotated[bool, typer.Option("--json", help="JSON on stdout.")] = False,
+    data: Data = None,
+    json: AsJson = False,
 ) -> None:
     """Learn which source knows a subject, and skip what is unlikely in low_priority, where that saves calls.
 

@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 import anyio
-from fastapi import FastAPI
+from fastapi import Depends, FastAPI
 from fastapi.responses import RedirectResponse
 
 from enrichment.bootstrap import VERSION, Parts, build, build_schedules
@@ -75,6 +75,7 @@ def create(settings: Settings | None = None, fleet: Fleet | None = None) -> Fast
         redirect_slashes=False,
         max_body_size=LARGEST_BODY,
         responses=errors.OF_ALL,
+        dependencies=[Depends(errors.each_once)],
         lifespan=_lifespan,
     )
     app.state.service = service

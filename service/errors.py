@@ -13,6 +13,7 @@ from fastapi.responses import JSONResponse
 from pydantic import BaseModel
 from sqlalchemy.exc import DBAPIError
 from starlette.exceptions import HTTPException as StarletteHTTPException
+from starlette.requests import HTTPConnection
 
 from enrichment.services.requests import BadRequest, Conflict, Unknown
 from service.together import AWAY, Overloaded
@@ -69,6 +70,16 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(DBAPIError, _database)
     for away in AWAY:
         app.add_exception_handler(away, _away)
+
+
+async def each_once(connection: HTTPConnection) -> None:
+    """Raises RequestValidationError where the query says something twice: of two values one would not be read."""
+    names = [name for name, _ in connection.query_params.multi_items()]
+    twice = sorted({name for name in names if names.count(name) > 1})
+    if twice:
+        raise RequestValidationError(
+            [{"loc": ("query", name), "msg": "Given twice", "type": "twice"} for name in twice]
+        )
 
 
 async def _invalid(_: Request, error: Exception) -> JSONResponse:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
+import structlog
 from sqlalchemy import Connection
 
 from enrichment.domain.subjects import Status
@@ -19,6 +20,7 @@ from enrichment.services.fleet import Fleet
 from enrichment.services.requests import BadRequest, Request, TrackRequest, read
 from enrichment.services.submit import submit_all
 
+log = structlog.get_logger()
 LARGEST = 10_000
 """Items of a batch."""
 CHUNK = 250
@@ -50,6 +52,7 @@ def take(fleet: Fleet, who: str, given: Sequence[Any], batch: uuid.UUID | None =
             requests.append((position, read(TrackRequest, each if isinstance(each, dict) else {"track": each})))
         except BadRequest as error:
             items[position] = Item(position, None, _plain(str(error)))
+    log.info("Track enrichment requested", batch_id=str(number), tracks=len(requests))
     accepted = submit_all(
         fleet,
         [request for _, request in requests],

@@ -101,19 +101,19 @@ class Rates:
     _seen: deque[tuple[float, Mapping[str, int]]] = field(default_factory=deque)
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
-    def add(self, moment: float, turns: Mapping[str, int]) -> dict[str, float]:
+    def add(self, moment: float, calls: Mapping[str, int]) -> dict[str, float]:
         """What is counted at this moment of any clock that does not go back. Returns the rates that can be told."""
         with self._lock:
-            self._seen.append((moment, turns))
+            self._seen.append((moment, calls))
             while len(self._seen) > 2 and self._seen[1][0] <= moment - RATE_SECONDS:
                 self._seen.popleft()
             since, before = self._seen[0]
         if moment - since < 0.5:
             return {}
-        # Fewer turns than before: the limiter has lost its state.
+        # Fewer calls than before: the limiter has lost its state.
         return {
             name: (count - before[name]) / (moment - since)
-            for name, count in turns.items()
+            for name, count in calls.items()
             if count >= before.get(name, math.inf)
         }
 
@@ -135,7 +135,7 @@ class Overview:
             alive = [card for card, silent in fleet_rows.workers(connection) if silent < fleet_rows.SILENT_SECONDS]
             coverage = rows.coverage(connection)
         limiter = {name: fleet.limiter.now(name) for name in names}
-        used = self._rates.add(fleet.monotonic(), {name: now.turns for name, now in limiter.items()})
+        used = self._rates.add(fleet.monotonic(), {name: now.calls for name, now in limiter.items()})
         rates = {name: fleet.limiter.budget(name).rate for name in names}
         sources = [table.source(name, limiter[name], rates[name], used.get(name)) for name in names]
         lanes = {lane: sum((line.get(lane, Waiting()) for line in table.lines.values()), Waiting()) for lane in Lane}

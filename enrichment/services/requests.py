@@ -19,7 +19,8 @@ from pydantic import (
 LONGEST_NAME = 1000
 LONGEST_ID = 200
 LONGEST_URL = 2000
-PRINTABLE = "".join(map(chr, range(0x21, 0x7F)))
+PRINTABLE = "".join(each for each in map(chr, range(0x21, 0x7F)) if each not in "[]")
+"""But brackets: players have them in queries, where they make an address that libraries refuse to read."""
 
 
 def _no_nul(value: str) -> str:

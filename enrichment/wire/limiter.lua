@@ -12,7 +12,7 @@
 --        factor    share of the budget that refusals have left, 0.1 to 1
 --        refusals  refusals of ours since the last success; strikes: failures in a row, for the breaker
 --        probing   1 after a pause: one slot until a success
---        turns     turns given, counted
+--        turns     turns given, counted; calls: requests written
 --        latency   moving mean of a call's time
 
 local key, slots, tickets = KEYS[1], KEYS[2], KEYS[3]
@@ -119,7 +119,10 @@ function operations.use()
   local now = clock()
   local no = closed(now)
   if no then return no end
-  if ARGV[2] == '0' then return { 'go' } end
+  if ARGV[2] == '0' then
+    redis.call('HINCRBY', key, 'calls', 1)
+    return { 'go' }
+  end
   local limits = limits_from(3)
   local at = next_moment(now, limits)
   spend(now, at, limits)
@@ -252,6 +255,7 @@ function operations.state()
     redis.call('ZCARD', tickets),
     text(number('latency', 0)),
     number('turns', 0),
+    number('calls', 0),
   }
 end
 

@@ -85,7 +85,9 @@ class NotNow:
 
 @dataclass(frozen=True, slots=True)
 class SourceNow:
-    """A source as the limiter sees it; seconds. since: how long ago the last pause began."""
+    """A source as the limiter sees it; seconds. since: how long ago the last pause began. turns: given, also those that
+    came back unused; calls: requests written.
+    """
 
     cold: bool
     paused_for: float
@@ -98,6 +100,7 @@ class SourceNow:
     in_flight: int
     latency: float
     turns: int
+    calls: int
 
     @property
     def breaker(self) -> str:
@@ -233,7 +236,7 @@ class Limiter:
 
     def now(self, source: str) -> SourceNow:
         """The source as it stands."""
-        cold, paused, since, reason, factor, probing, strikes, in_call, in_flight, latency, turns = self._call(
+        cold, paused, since, reason, factor, probing, strikes, in_call, in_flight, latency, turns, calls = self._call(
             source, "state"
         )
         return SourceNow(
@@ -248,6 +251,7 @@ class Limiter:
             in_flight=int(in_flight),
             latency=_seconds(latency),
             turns=int(turns),
+            calls=int(calls),
         )
 
 

@@ -7,6 +7,7 @@ import json
 import uuid
 from typing import Any
 
+import structlog
 from fastapi import APIRouter, HTTPException, Request, Response
 from fastapi.responses import JSONResponse
 
@@ -30,6 +31,7 @@ USUAL_WAIT = 55.0
 KEYS = uuid.UUID("5c1f0f0e-9a51-4a0c-8b7e-0d6a1a1f8d2e")
 """The name space of ids that are made of idempotency keys."""
 
+log = structlog.get_logger()
 router = APIRouter(tags=["requests"])
 ANSWERS: Responses = {
     200: {"model": Enrichment, "description": "It has ended"},
@@ -119,6 +121,8 @@ async def request_id(service: Service, caller: Caller, key: str | None, what: An
 
 
 async def _submit(service: Service, given: Wanted, wait: float, id_: str | None) -> Response:
+    if isinstance(given, TrackRequest):
+        log.info("Track enrichment requested", track_id=given.track_id, correlation_id=given.correlation_id or id_)
     accepted = await service.submitting.ask((given, id_))
     if accepted.ref is None:
         raise HTTPException(404, accepted.error)

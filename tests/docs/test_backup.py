@@ -1,4 +1,4 @@
-"""The commands of docs/backup.md, in their order: a dump with work open, and a fleet that ends it on what was restored."""
+"""The commands of docs/backup.md, in their order: work is open in the dump, and a fleet on the restored one ends it."""
 
 from __future__ import annotations
 
@@ -31,8 +31,10 @@ from tests.services.fakes import Bench, Upstream, a_bench
 @contextmanager
 def a_fleet(empty: Empty, upstream: Upstream) -> Iterator[Bench]:
     made = a_bench(empty, upstream)
-    yield made
-    made.close()
+    try:
+        yield made
+    finally:
+        made.close()
 
 
 @contextmanager

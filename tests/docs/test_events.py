@@ -6,13 +6,15 @@ import json
 import re
 from pathlib import Path
 
+import pytest
+import structlog
+from typer.testing import CliRunner, Result
+
+from cli.main import app
 from enrichment.domain.completeness import WEIGHTS
 from enrichment.services import intake
-from tests.cli.conftest import Linernotes, data, linernotes
 from tests.conftest import Empty
 from tests.docs.pages import blocks, table_under
-
-__all__ = ["data", "linernotes"]
 
 ARTIST = {"id": "943", "name": "Carl Cox", "contentUrl": "/dj/carlcox", "country": {"name": "United Kingdom"}}
 EVENTS = [
@@ -36,25 +38,26 @@ def test_tasks() -> None:
     assert told <= intake.TASKS
 
 
-def test_its_commands_run(linernotes: Linernotes, data: Path, empty: Empty) -> None:
-    environ = {name: value for name, value in empty.environ().items() if name.startswith("LINERNOTES_")}
-    (data / "ra_events.jsonl.gz").write_text("\n".join(map(json.dumps, EVENTS)), "utf-8")
-    lines = [line for block in blocks("sh") if block.page.name == "events.md" for line in block.code.splitlines()]
+def test_its_commands_run(empty: Empty, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def run(line: str) -> Result:
+        """In this process: there are many, and a process takes seconds to start."""
+        done = CliRunner().invoke(app, line.split()[1:], env=empty.environ(), catch_exceptions=False)
+        structlog.reset_defaults()
+        assert done.exit_code == 0, (line, done.output)
+        return done
+
+    monkeypatch.chdir(tmp_path)
+    Path("ra_events.jsonl.gz").write_text("\n".join(map(json.dumps, EVENTS)), "utf-8")
     said = {}
-    for line in lines:
-        ours = line.replace("4711", performer(linernotes, environ)) if "4711" in line else line
-        done = linernotes(*ours.split()[1:], **environ)
-        assert done.returncode == 0, (line, done.stderr)
-        said[line] = done
+    for line in [line for block in blocks("sh") if block.page.name == "events.md" for line in block.code.splitlines()]:
+        ours = line
+        if "4711" in line:
+            performer = json.loads(run("linernotes performer needing --json").stdout)[0]["performer_id"]
+            ours = line.replace("4711", performer)
+        said[line] = run(ours)
     first, again, of_one = list(said.values())[:3]
     assert "event 2 rejected: event_id: Field required" in first.stderr
     assert "1 events, 3 performers on their bills, 3 of them new; 1 events rejected" in first.stderr
     assert json.loads(again.stdout)["new_performers"] == 0
     assert "3 performers accepted" in of_one.stderr
     assert "total_ra_performers" in said["linernotes performer stats"].stdout
-
-
-def performer(linernotes: Linernotes, environ: dict[str, str]) -> str:
-    """Our id of one of them."""
-    found = json.loads(linernotes("performer", "needing", "--json", **environ).stdout)
-    return str(found[0]["performer_id"])

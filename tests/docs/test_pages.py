@@ -8,6 +8,7 @@ import json
 import re
 import shlex
 import tomllib
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -18,9 +19,10 @@ from sqlalchemy import Engine
 
 from cli.main import app
 from enrichment.services.requests import AlbumRequest, PerformerRequest, Request, TrackRequest, read
+from models import Base
 from simulator import faults
 from tests.conftest import Empty
-from tests.docs.pages import PAGES, ROOT, Block, blocks, name_of, without_blocks
+from tests.docs.pages import PAGES, ROOT, Block, blocks, name_of, table_under, without_blocks
 
 _LINK = re.compile(r"\[[^\]]+\]\((?P<target>[^)\s]+)\)")
 _HEADING = re.compile(r"^#+ (?P<text>.+)$", re.MULTILINE)
@@ -101,6 +103,20 @@ def _parse(arguments: list[str]) -> None:
         context = command.make_context(name, rest, parent=context)
 
 
+def _helps(command: Any, name: str) -> Iterator[tuple[str, str | None]]:
+    """Of a command, its parameters and its own commands."""
+    yield name, command.help
+    for parameter in command.params:
+        yield f"{name} {parameter.name}", getattr(parameter, "help", None)
+    for inner, each in getattr(command, "commands", {}).items():
+        yield from _helps(each, f"{name} {inner}")
+
+
+def test_every_command_and_option_tells_what_it_is() -> None:
+    helps = dict(_helps(typer.main.get_command(app), "linernotes"))
+    assert [name for name, told in helps.items() if not told] == []
+
+
 # --- Python --------------------------------------------------------------------------------------------------------
 
 REQUESTS: dict[str, type[Request]] = {
@@ -168,6 +184,20 @@ def test_queries_run(block: Block, engine: Engine) -> None:
         for statement in block.code.split(";"):
             if statement.strip():
                 connection.exec_driver_sql(statement)
+
+
+def test_every_table_is_explained() -> None:
+    rows = table_under("docs/architecture.md", "## Tables a person meets in psql")
+    told = {name for row in rows for name in re.findall(r"`([a-z_]+)`", row[0])}
+    assert told == {*Base.metadata.tables, "dim_artists"}, "the view stands among the tables"
+
+
+def test_the_layout_names_every_package() -> None:
+    told = {
+        name for row in table_under("docs/architecture.md", "## Layout") for name in re.findall(r"`([^`]+)`", row[0])
+    }
+    packages = {path.parent for pattern in ("*/__init__.py", "enrichment/*/__init__.py") for path in ROOT.glob(pattern)}
+    assert {f"{package.relative_to(ROOT)}/" for package in packages} <= told | {"enrichment/", "tests/"}
 
 
 @pytest.mark.parametrize("block", blocks("json"), ids=str)

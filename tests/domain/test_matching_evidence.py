@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import functools
 import time
+from collections.abc import Callable
 from dataclasses import fields, replace
 from typing import Any
 
@@ -289,7 +291,29 @@ _WORDS = st.sampled_from(
         "(Remx",
     ]
 )
-TEXTS = st.one_of(st.text(max_size=200), st.lists(_WORDS, max_size=60).map(" ".join), st.text("(-[] &x1", max_size=200))
+_REPEATED = [
+    "(",
+    "[a (",
+    ")",
+    " - ",
+    "feat. a ",
+    "x & ",
+    "가",
+    "強",
+    "Ж",
+    "\u202e",
+    "\ud800",
+    "e\u0301",
+    "\u0301",
+    ": I. ",
+]
+TEXTS = st.one_of(
+    st.text(max_size=200),
+    st.lists(_WORDS, max_size=60).map(" ".join),
+    st.text("(-[] &x1", max_size=200),
+    st.tuples(st.sampled_from(_REPEATED), st.integers(1, 3_000)).map(lambda repeated: repeated[0] * repeated[1]),
+)
+_DEEP = functools.reduce(lambda inner, _: [inner], range(500), "deep")
 VALUES: st.SearchStrategy[Any] = st.one_of(
     TEXTS,
     st.none(),
@@ -298,6 +322,7 @@ VALUES: st.SearchStrategy[Any] = st.one_of(
     st.floats(),
     st.lists(TEXTS, max_size=3),
     st.dictionaries(TEXTS, TEXTS),
+    st.just(_DEEP),
 )
 NAMES = ("line", "artist", "artists", "title", "album", "duration_ms", "isrc", "year", "label", "links", "fans", "id")
 ASKED = st.dictionaries(st.sampled_from(NAMES), VALUES, max_size=8)
@@ -306,13 +331,18 @@ ASKED = st.dictionaries(st.sampled_from(NAMES), VALUES, max_size=8)
 @given(ASKED, ASKED)
 @settings(max_examples=300, deadline=None)
 def test_no_question_raises_or_takes_more_than_ten_milliseconds(a: dict[str, Any], b: dict[str, Any]):
-    def seconds() -> float:
+    def seconds(asked: Callable[[], object]) -> float:
         begun = time.process_time()
-        match(side_of(a), side_of(b))
+        asked()
         return time.process_time() - begun
 
-    assert min(seconds() for _ in range(3)) < 0.010
-    assert choose(side_of(a), [side_of(b), side_of(a)]).verdict in ("chosen", "unsure", "none")
+    questions: list[Callable[[], object]] = [
+        lambda: match(side_of(a), side_of(b)),
+        lambda: choose(side_of(a), [side_of(b), side_of(a)]),
+    ]
+    for asked in questions:
+        # The best of several runs: the machine may be busy with others.
+        assert any(seconds(asked) < 0.010 for _ in range(3))
 
 
 @pytest.mark.parametrize(

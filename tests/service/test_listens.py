@@ -66,7 +66,7 @@ def test_a_live_play_from_its_coming_to_its_cover(api: Api, ann: dict[str, str])
     (shown,) = api.http.get("/users/ann/listens", headers=ann).json()
     assert (shown["artwork_url"], shown["album_name"]) == ("http://ann.test/a.jpg", "Mezzanine")
     assert api.http.get("/users/ann/listens", headers=ann, params={"before": "2023-11-14T22:13:20Z"}).json() == []
-    for moment in ("0.5", "-1", "yesterday"):
+    for moment in ("0.5", "-1", "yesterday", ["2023-11-14", "2023-11-15"]):
         refused = api.http.get("/users/ann/listens", headers=ann, params={"before": moment})
         assert (refused.status_code, refused.json()["detail"][0]["loc"]) == (422, ["query", "before"])
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from structlog.testing import capture_logs
 
 from tests.service.conftest import Api
 from tests.services.fakes import Upstream
@@ -27,6 +28,15 @@ def test_a_request_waits_for_its_result(api: Api) -> None:
     assert answer["cached"] is False
     assert answer["duration_seconds"] >= 0
     assert answer["timestamp"]
+
+
+def test_each_request_and_each_batch_is_one_line_of_the_log(api: Api) -> None:
+    with capture_logs() as told:
+        api.submitted(correlation_id="c-1")
+        api.http.post("/enrich/batch", json=[TEARDROP, TEARDROP])
+
+    one, batch = (each for each in told if each["event"] == "Track enrichment requested")
+    assert (one["track_id"], one["correlation_id"], batch["tracks"]) == ("4711", "c-1", 2)
 
 
 def test_what_is_not_ready_in_time_is_pending_and_says_where_to_ask(api: Api) -> None:

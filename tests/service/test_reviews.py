@@ -103,6 +103,6 @@ def test_what_cannot_be_kept_is_told(api: Api, reviewed: tuple[str, list[int]]) 
     for field, body in BAD:
         found = api.http.put(f"/performers/p/1/locks/{field}", content=body, headers=headers)
         assert found.status_code == 422, (field, body, found.text)
-        assert field in found.text or "valeu" in found.text
+        assert any(named in found.text for named in (field, "value", "valeu"))
     for field, status in NOT_POSSIBLE.items():
         assert api.http.put(f"/performers/p/1/locks/{field}", json=None).status_code == status

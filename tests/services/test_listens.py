@@ -125,9 +125,9 @@ class TestShapes:
         )
 
     def test_an_address_is_kept_as_the_wire_writes_it(self) -> None:
-        read = read_listen(a_play(artwork_url=" http://covers.test/Björk 1%20a.jpg "), NOW)
+        read = read_listen(a_play(artwork_url=" http://covers.test/Björk 1%20a.jpg?s[]=5 "), NOW)
         assert read is not None
-        assert read.artwork_url == "http://covers.test/Bj%C3%B6rk%201%20a.jpg"
+        assert read.artwork_url == "http://covers.test/Bj%C3%B6rk%201%20a.jpg?s%5B%5D=5"
 
     def test_what_is_being_played_is_no_listen(self) -> None:
         assert read_listen({"name": "T", "artist": {"#text": "A"}, "@attr": {"nowplaying": "true"}}, NOW) is None

@@ -196,7 +196,7 @@ class TestNamesakes:
             reviews.decide(bench.fleet, number, Decision.NONE, who="Al")
         with pytest.raises(Unknown, match="no review 4711"):
             reviews.decide(bench.fleet, 4711, Decision.NONE, who="Al")
-        assert audit.entries(bench.fleet, target=str(number))[0]["outcome"].startswith("BadRequest: review")
+        assert audit.entries(bench.fleet, target=str(number))[0]["outcome"].startswith("Conflict: review")
 
     def test_none_of_them_is_never_taken_nor_asked_about_again(self, bench: Bench, upstream: Upstream) -> None:
         upstream.answers["track"] = {"performer.image_url": "http://fan.test/", "bpm": 1.0}

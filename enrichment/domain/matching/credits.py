@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 from functools import lru_cache
 
-from enrichment.domain.matching.names import CLOSE, DOUBTFUL, SHORT, Name, foreign, name, similar
+from enrichment.domain.matching.names import CLOSE, DOUBTFUL, SHORT, Name, across, foreign, name, similar
 from enrichment.domain.text import clean
 
 _CREDIT = re.compile(
@@ -85,7 +85,7 @@ def same_credit(a: str, b: str) -> float:
         return REORDERED
     if found < STAGE and _without_dj(left.whole) == _without_dj(right.whole) != ():
         return STAGE
-    return FOREIGN if not found and foreign(a, b) else found
+    return max(FOREIGN, across(left.whole, right.whole)) if not found and foreign(a, b) else found
 
 
 def _without_dj(whole: Name) -> tuple[str, ...]:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
 from functools import lru_cache
 from itertools import pairwise
+from typing import NamedTuple
 
+from anyascii import anyascii
 from rapidfuzz.distance import OSA
 
 from enrichment.domain.text import clean, fold, words
@@ -17,13 +18,16 @@ CLOSE = 0.80
 DOUBTFUL = 0.70
 """Similarity of names that have a word more, or are too short for what they differ by."""
 STYLED = 0.96
-"""Of names that differ by how they are styled alone: "Ke$ha" and "Kesha", "Deadmau5" and "Deadmaus"."""
+"""Of names that differ by how they are styled alone: "Ke$ha" and "Kesha", "Two Hearts" and "2 Hearts"."""
 SHORT = 4
 """Letters up to which a name has to be equal: one slip makes another name of it ("ano", "anon")."""
 SLIP = 0.60
 """Of short names that one letter tells apart: mostly two names, so that all else has to agree."""
 _LONG_SLIP = 0.93
 """Similarity of letters from which even a whole word that differs is a slip: "Rene and George(tte) Magritte with …"."""
+ROMANIZED = 0.95
+"""Of names in two scripts that are equal once both are read in Latin letters: there are several ways to do that."""
+_LONGEST_READ = 100
 MANY = 40
 """Words looked at in one name."""
 
@@ -42,11 +46,18 @@ _ROMAN = {
 }
 _SURELY_ROMAN = frozenset(("ii", "iii", "iv", "vii", "viii", "ix"))
 _COUNTED = {"one": "1", "two": "2", "three": "3", "four": "4", "five": "5", "six": "6", "seven": "7", "eight": "8"}
+_COUNTED |= {"nine": "9", "ten": "10"}
 _PART = {"part": "part", "pt": "part", "pts": "part", "vol": "vol", "volume": "vol", "no": "no", "nr": "no", "op": "op"}
-_SPOKEN = {"u": "you", "ur": "your", "n": "and", "nite": "night", "luv": "love", "thru": "through", "til": "till"}
+_PART |= {"number": "no"}
+_SPOKEN = {"u": "you", "ur": "your", "n": "and", "nite": "night", "tonite": "tonight", "luv": "love"}
+_SPOKEN |= {"thru": "through", "til": "till"}
 _STOP = frozenset("a an and the of in on to for de la le les el los der die das du il with my".split())  # noqa: SIM905 - readable
 _SPELLINGS = frozenset(_SPOKEN)
 _COUNTING = frozenset(_PART) | _SURELY_ROMAN
+_COUNTS = frozenset(_COUNTED)
+_MOVEMENT = re.compile(r"(?<=[:-] )(?:x|ix|i?v|v?i{1,3})(?=\. )", re.IGNORECASE)
+"""A movement's number: "Symphony No. 5: I. Allegro" is also written "Symphony No. 5 - 1. Allegro"."""
+_KEYS = frozenset((*"abcdefg", "flat", "sharp"))
 _DIGIT = re.compile(r"\d")
 _ODD = re.compile(r"[$!@0-9]")
 _CLIPPED = re.compile(r"(?<=[a-z]{2}in)'(?!\w)")
@@ -55,14 +66,13 @@ _STYLED_RE = re.compile(r"[^\W\d_][$!@0-9]|[$!@0-9][^\W\d_]")
 _LONGEST_STYLED = 20
 
 
-@dataclass(frozen=True, slots=True)
-class Name:
+class Name(NamedTuple):
     """A name made ready to compare.
 
     symbols: of a name of symbols or up to two letters, all of it but spaces and end marks, diacritics kept. words:
     folded, part names and counts unified.
     joined: the words without spaces. numbers: what tells names apart, decimals whole ("4.5"). styled: the words with
-    "$" for "s" and the like read, where there are such; else "".
+    "$" for "s" and "two" for "2" read, where there are such; else "".
     """
 
     symbols: str
@@ -75,12 +85,15 @@ class Name:
 @lru_cache(maxsize=16384)
 def name(text: str) -> Name:
     """The name that a cleaned text is."""
+    if ". " in text:
+        text = _MOVEMENT.sub(lambda roman: _ROMAN[roman[0].lower()], text)
     heard = _heard(text)
     spoken = heard if _COUNTING.isdisjoint(heard) else tuple(_numbered(heard))
     joined = "".join(spoken)
     symbols = "" if len(joined) > 2 else _symbols(text)
     numbers = tuple(sorted(_numbers(text, spoken))) if spoken is not heard or _DIGIT.search(text) else ()
-    return Name(symbols, spoken, joined, numbers, _read_style(text) if _ODD.search(text) else "")
+    odd = _ODD.search(text) or not _COUNTS.isdisjoint(spoken)
+    return Name(symbols, spoken, joined, numbers, _read_style(text) if odd else "")
 
 
 def _heard(text: str) -> tuple[str, ...]:
@@ -89,6 +102,8 @@ def _heard(text: str) -> tuple[str, ...]:
     if "'" in text:
         text = _CLIPPED.sub("g", fold(text))
     heard = words(text)
+    if "major" in heard:  # a piece "in G" is in G major
+        heard = tuple(word for at, word in enumerate(heard) if word != "major" or not at or heard[at - 1] not in _KEYS)
     return heard if _SPELLINGS.isdisjoint(heard) else tuple(_SPOKEN.get(word, word) for word in heard)
 
 
@@ -103,6 +118,8 @@ def _read_style(text: str) -> str:
 
 
 def _unstyled(word: str) -> str:
+    if counted := _COUNTED.get(word.casefold()):
+        return counted
     return word.translate(_STYLE) if len(word) <= _LONGEST_STYLED and _STYLED_RE.search(word) else word
 
 
@@ -192,6 +209,22 @@ def _script(code: int) -> str:
     if 0xAC00 <= code < 0xD7B0 or 0x1100 <= code < 0x1200:
         return "hangul"
     return f"block {code >> 8}"
+
+
+def across(a: Name, b: Name) -> float:
+    """0 to `ROMANIZED`: how alike two names are that share no script, both read in Latin letters: "Кино" and "Kino".
+
+    Letters and syllables are read well enough to say yes; kanji are read as Chinese, so that a no says nothing.
+    """
+    if max(len(a.joined), len(b.joined)) > _LONGEST_READ or not foreign(a.joined, b.joined):
+        return 0.0
+    alike = similar(_romanized(a.words), _romanized(b.words))
+    return ROMANIZED * alike if alike >= CLOSE else 0.0
+
+
+@lru_cache(maxsize=4096)
+def _romanized(spoken: tuple[str, ...]) -> Name:
+    return name(anyascii(" ".join(spoken)))
 
 
 def known(text: str) -> bool:

@@ -68,27 +68,30 @@ def side_of(told: Mapping[str, Any]) -> Side:
     Values of a wrong type count as not known; numbers may come as text.
     """
     line = told.get("line")
-    side = _of_line(line) if isinstance(line, str) and line.strip() else Side()
+    credit, title, of_label, unknown = _of_line(line) if isinstance(line, str) and line.strip() else _NO_LINE
     return Side(
-        artist=_text(told.get("artist")) or ", ".join(_texts(told.get("artists"))) or side.artist,
-        title=_text(told.get("title")) or side.title,
+        artist=_text(told.get("artist")) or ", ".join(_texts(told.get("artists"))) or credit,
+        title=_text(told.get("title")) or title,
         album=_text(told.get("album")),
         duration_ms=_whole(told.get("duration_ms")),
         isrc=_texts(told.get("isrc")),
         year=_whole(_text(told.get("year"))[:4]) or None,
-        label=_text(told.get("label")) or side.label,
+        label=_text(told.get("label")) or of_label,
         id=_text(told.get("id")),
         links=_texts(told.get("links")),
         fans=_number("bpm", told.get("fans")),
-        unknown=side.unknown and not told.get("title"),
+        unknown=unknown and not told.get("title"),
     )
 
 
+_NO_LINE = ("", "", "", False)
+
+
 @lru_cache(maxsize=16384)
-def _of_line(text: str) -> Side:
-    """A line's artists as credited, its title with version and guests, its label."""
+def _of_line(text: str) -> tuple[str, str, str, bool]:
+    """A line's artists as credited, its title with version and guests, its label, and whether nobody knows it."""
     line = read_line(text)
-    return Side(artist=line.credit, title=line.full_title, label=line.label, unknown=line.unknown)
+    return line.credit, line.full_title, line.label, line.unknown
 
 
 def _text(value: Any) -> str:
@@ -110,7 +113,7 @@ def _whole(value: Any) -> int | None:
 
 def _number(field: str, value: Any) -> Any:
     """A number as the field has it, also from text; none is larger than an age of the universe in milliseconds."""
-    if value is None:
+    if value is None or value == "":
         return None
     number = clean_value(Kind.TRACK, field, value[:40] if isinstance(value, str) else value) if _small(value) else None
     return number if number is not None and abs(number) < _MANY else None

@@ -8,7 +8,7 @@ from functools import lru_cache
 
 from rapidfuzz.distance import OSA
 
-from enrichment.domain.matching.names import SHORT, Name, foreign, name, similar
+from enrichment.domain.matching.names import SHORT, Name, across, foreign, name, similar
 from enrichment.domain.matching.versions import (
     PLAIN,
     Relation,
@@ -98,6 +98,8 @@ def _subtitled(a: Title, b: Title, aside: float) -> float:
 def _shared_script(a: Name, b: Name) -> float:
     if a.joined.isascii() and b.joined.isascii():
         return 0.0
+    if alike := across(a, b):
+        return alike
     for long, short in ((a, b), (b, a)):
         half = tuple(word for word in long.words if not foreign(word, short.joined))
         if any(is_version_word(word) for word in long.words if word not in half):

@@ -57,6 +57,7 @@ _MANNER = re.compile(
 _YEAR = re.compile(r"(?:19|20)\d\d")
 _CLAUSES = re.compile(r"\s/\s|;|,(?=\s(?:(?:19|20)\d\d )?re-?master)", re.IGNORECASE)
 _POSSESSIVE = re.compile(r"'s?(?=\s)")
+_SHORT_YEAR = re.compile(r"'(\d\d)\b")
 _OWN = re.compile(r"'s? version\b", re.IGNORECASE)
 
 
@@ -76,7 +77,12 @@ def _spelled_word(word: str) -> str:
 
 def spelled(title: str) -> str:
     """A title with the words of versions spelled right: "(Acousitc)", "[Zedd Remxi]", "- Origiinal Mix"."""
-    return _BRACKETED.sub(lambda part: _LONG_WORD.sub(lambda word: _spelled_word(word[0]), part[0]), title)
+    return _BRACKETED.sub(lambda part: _spelled_part(part[0]), title)
+
+
+@lru_cache(maxsize=4096)
+def _spelled_part(part: str) -> str:
+    return _LONG_WORD.sub(lambda word: _spelled_word(word[0]), part)
 
 
 def is_version_word(word: str) -> bool:
@@ -106,13 +112,20 @@ def read_version(text: str) -> Version:
     """
     if not text:
         return PLAIN
-    text = _POSSESSIVE.sub("", _OWN.sub(" rerecorded", text)) if "'" in text else text
+    if "'" in text:
+        text = _SHORT_YEAR.sub(_whole_year, text)
+        text = _POSSESSIVE.sub("", _OWN.sub(" rerecorded", text))
     clauses = [_clause(" ".join(words(clause))) for clause in _CLAUSES.split(text)]
     kinds = frozenset[str]().union(*(clause.kinds for clause in clauses))
     details = frozenset[str]().union(*(clause.details for clause in clauses))
     if "remaster" in kinds:
         details = frozenset(detail for detail in details if not _YEAR.fullmatch(detail))
     return Version(kinds if kinds or not details else frozenset({"version"}), details)
+
+
+def _whole_year(short: re.Match[str]) -> str:
+    """The year of "'86" is 1986, of "'05" 2005: there are hardly records from before 1930."""
+    return f" {'19' if short[1] >= '30' else '20'}{short[1]}"
 
 
 def _clause(spoken: str) -> Version:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
+from typing import NamedTuple
 
 from rapidfuzz.distance import Indel
 
@@ -28,8 +29,7 @@ from enrichment.domain.matching.weights import FLOOR, NO, SAME, UNSURE, Weight
 from enrichment.domain.text import LONGEST, clean, words
 
 
-@dataclass(frozen=True, slots=True)
-class Evidence:
+class Evidence(NamedTuple):
     """One piece. points: what it adds, its weight's and what similarity takes off. words: for people."""
 
     weight: Weight
@@ -228,12 +228,11 @@ def _open(a: Version, b: Version, off: int | None) -> Weight:
 
 # --- the rest ------------------------------------------------------------------------------------------------------
 
-_IMITATION = (
-    *("karaoke", "tribute to", "tribute band", "tribute version", "made famous", "in the style of", "cover version"),
-    *("originally performed by", "originally recorded by", "backing track", "singalong", "sing-along", "sing along"),
-    *("soundalike", "sound-alike", "vocal guide"),
+_IMITATION = re.compile(
+    "karaoke|tribute (?:to|band|version)|made famous|in the style of|cover version|originally (?:performed|recorded) by"
+    "|backing track|sing[ -]?along|sound-?alike|vocal guide"
 )
-_IMITATIONS_ALBUM = ("karaoke", "made famous", "in the style of")
+_IMITATIONS_ALBUM = re.compile("karaoke|made famous|in the style of")
 
 
 def _others(a: Side, b: Side) -> Iterator[Evidence | None]:
@@ -251,8 +250,10 @@ def _imitation(a: Side, b: Side) -> Evidence | None:
 
 
 def _imitates(side: Side) -> bool:
-    told, album = clean(f"{side.artist[:LONGEST]} / {side.title}").casefold(), clean(side.album).casefold()
-    return any(words in told for words in _IMITATION) or any(words in album for words in _IMITATIONS_ALBUM)
+    told = clean(f"{side.artist[:LONGEST]} / {side.title}").casefold()
+    if _IMITATION.search(told):
+        return True
+    return bool(side.album) and _IMITATIONS_ALBUM.search(clean(side.album).casefold()) is not None
 
 
 def apart(a: Side, b: Side) -> int | None:

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Collection, Iterable
-from dataclasses import dataclass, replace
 from functools import lru_cache
 from importlib.resources import files
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from enrichment.domain.text import name_key
 
@@ -17,8 +16,7 @@ Known = Callable[[str], bool]
 """Is this the whole name of a performer? Asked with names as written, before they are cut at a joiner."""
 
 
-@dataclass(frozen=True, slots=True)
-class Artist:
+class Artist(NamedTuple):
     """A credited name. aka: the other name a line-up gives for the same performer. act: "live", "dj set", "hybrid"."""
 
     name: str
@@ -74,7 +72,7 @@ def read_credit(text: str, known: Known = is_well_known) -> tuple[Artist, ...]:
     """
     if known_whole(text, known):
         return (Artist(text),)
-    text = _BRACKETED.sub(r" \1", text)
+    text = _BRACKETED.sub(r" \1", text) if "(" in text or "[" in text else text
     role: Role = "main"
     artists: list[Artist] = []
     start = 0
@@ -209,7 +207,7 @@ def remixers(version: str, known: Known = is_well_known) -> tuple[Artist, ...]:
     if not _LETTER.search(_MANNER.sub("", named)) or _OWN_VERSION.search(version):
         return ()
     named = _MANNER_TAIL.sub("", named.strip())
-    return tuple(replace(artist, role="remixer") for artist in read_credit(named, known) if artist.name)
+    return tuple(artist._replace(role="remixer") for artist in read_credit(named, known) if artist.name)
 
 
 def unique(artists: Iterable[Artist]) -> tuple[Artist, ...]:

@@ -286,9 +286,9 @@ def _one(piece: str, known: Known) -> list[Artist]:
     ):
         return []
     name, *aliases = _AKA.split(name, maxsplit=1)
-    found = [replace(artist, act=act) for artist in read_credit(name, known) if not _PLACEHOLDER.fullmatch(artist.name)]
+    found = [artist._replace(act=act) for artist in read_credit(name, known) if not _PLACEHOLDER.fullmatch(artist.name)]
     if aliases and found:
-        found[-1] = replace(found[-1], aka=aliases[0].strip())
+        found[-1] = found[-1]._replace(aka=aliases[0].strip())
     return found
 
 

@@ -129,7 +129,7 @@ def strip_trailing_time(text: str, marks: Marks) -> tuple[str, str]:
 
     "@ 1:02:33" and hours are a time stamp, noted in the marks unless they have one.
     """
-    if not text or not (text[-1].isdigit() or text[-1] in "])"):
+    if ":" not in text[-16:] or not (text[-1].isdigit() or text[-1] in "])"):
         return text, ""
     match = _TRAILING_TIME.search(text, max(0, len(text) - 16))
     if not match or not text[: match.start()].strip():

@@ -11,15 +11,11 @@ _MIX_WORDS = re.compile(
 _NOISE = re.compile(
     r"""(?:the\ |an?\ )?(?:
         of+ic+i[ae]l(?:e|les)?\b.* | oficial\b.* | of+iziel+es\b.* | censored\b.* | uncensored\b.*
-      | .*\b(?:videos?|vid[eé]oclip|visuali[sz]ers?|lyrics?|letras?|paroles|clip|stream|teaser|trailer
-      |karaoke\ video)\b.*
       | (?:music\ |track\ |pure\ )?audio(?:\ (?:clip|only|track|hq))?
       | (?:full\ )?(?:u?hd|hq|[248]k|\d{3,4}p|\d{2}fps)(?:\ (?:u?hd|hq|[248]k|\d{3,4}p|audio|version|quality))*
       | m/?v | p/?v | amv | (?:full\ )?(?:album|ep|single)(?:\ (?:stream|track|hq))?
       | full\ (?:song|track|length|version)
       | cover\ art | album\ (?:art|track)(?:\ video)?
-      | .*\b(?:eng\ subs?|sub\ \w+|subs|subtitles?|subtitulad[oa]|legendado|hangul
-        |romani[sz]ed|translation|traduc\w+)\b.*
       | new(?:\ (?:song|single|music|track|video|release))?(?:\ 20\d\d)? | !?\bnew\b!* | hot\ new.*
       | dance\ practice.* | choreograph\w* .* | color\ coded.*
       | with\ lyrics | on\ screen | explicit\ lyrics | download | buy\ now | link\ in\ .*
@@ -29,13 +25,20 @@ _NOISE = re.compile(
     )\W*""",
     re.IGNORECASE | re.VERBOSE,
 )
+_NOISE_WORD = re.compile(
+    r"\b(?:videos?|vid[eé]oclip|visuali[sz]ers?|lyrics?|letras?|paroles|clip|stream|teaser|trailer|eng subs?|sub \w+"
+    r"|subs|subtitles?|subtitulad[oa]|legendado|hangul|romani[sz]ed|translation|traduc\w+)\b",
+    re.IGNORECASE,
+)
 _LONGEST = 60
 
 
 @lru_cache(maxsize=4096)
 def is_noise(part: str) -> bool:
     """Is a bracketed or dashed part of a title about the video, the file or the shop, not about the music?"""
-    return len(part) <= _LONGEST and _NOISE.fullmatch(part) is not None and not _MIX_WORDS.search(part)
+    if len(part) > _LONGEST or not (_NOISE_WORD.search(part) or _NOISE.fullmatch(part)):
+        return False
+    return not _MIX_WORDS.search(part)
 
 
 _SQUARED = re.compile(r"\[[^\[\]]*\]")
@@ -54,8 +57,10 @@ _WORDS = frozenset(_WORDS_TEXT.split())
 
 def is_only_noise(part: str) -> bool:
     """Is each word of it noise, "Official Music Video", "Lyrics [HD]"? "Live Video" is; "Live" alone is a version."""
-    told = [word.strip("*!.,()[]") for word in _SQUARED.sub(" ", part[:_LONGEST]).lower().split()]
-    return bool(told) and all(word in _WORDS for word in told) and (len(told) > 1 or told[0] in _ALONE)
+    part = part[:_LONGEST].lower()
+    told = (_SQUARED.sub(" ", part) if "[" in part else part).split()
+    known = _WORDS if len(told) > 1 else _ALONE
+    return bool(told) and all(word.strip("*!.,()[]") in known for word in told)
 
 
 _TAIL = re.compile(
@@ -76,6 +81,8 @@ _TAIL_WORD = re.compile(
     r"|espa[nñ]ol|now!*|download|\*)\)?\s*$",
     re.IGNORECASE,
 )
+_TAIL_LETTERS = frozenset(" oprmvqdkslw!*)")
+"""What the words of `_TAIL_WORD` end in: a look at one letter saves most searches."""
 _EXTENSION = re.compile(
     r"\.?\s?\.(?:mp3|wav|flac|aiff?|m4a|m4v|ogg|oga|opus|wma|aac|alac|mp4|mov|avi|wmv|mkv|webm|mpe?g|flv|3gp)$",
     re.IGNORECASE,
@@ -94,7 +101,7 @@ def strip_extension(text: str) -> tuple[str, bool]:
 def strip_tail(text: str) -> str:
     """A title without the noise at its end that stands in no bracket: "Anti-D Official Video" -> "Anti-D"."""
     for _ in range(3):
-        if not _TAIL_WORD.search(text, max(0, len(text) - 14)):
+        if text[-1:].lower() not in _TAIL_LETTERS or not _TAIL_WORD.search(text, max(0, len(text) - 14)):
             break
         start = max(0, len(text) - 60)
         cut = text[:start] + _TAIL.sub("", text[start:])

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator
-from dataclasses import replace
 
 from enrichment.domain.parsing.credits import Known, is_well_known
 from enrichment.domain.parsing.lines import Line, read_line
@@ -46,7 +45,7 @@ def read(text: str, known: Known = is_well_known) -> Line:
     if line.kind == "title" and not line.clear and _PROMISED.fullmatch(line.title):
         return read_lineup(text, known)
     if line.kind == "title" and "," in line.title and not line.clear:
-        return replace(read_lineup(text, known), clear=False)  # "Kate Garvey, Rauul"; titles seldom hold a comma
+        return read_lineup(text, known)._replace(clear=False)  # "Kate Garvey, Rauul"; titles seldom hold a comma
     return line
 
 

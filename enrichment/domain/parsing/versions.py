@@ -78,9 +78,7 @@ _ORIGIN = re.compile(
     r"|mix)\b)|.*\bO\.?S\.?T\.?$|.*\bsoundtrack$",
     re.IGNORECASE,
 )
-_FEAT_TAIL = re.compile(
-    r"^(?P<before>.*?\S)[\s,]+(?P<guests>(?:feat(?:uring)?\b|ft\b|f/|w/)\.?\s*\S.*)$", re.IGNORECASE
-)
+_FEAT_TAIL = re.compile(r"[\s,]+(?P<guests>(?:feat(?:uring)?\b|ft\b|f/|w/)\.?\s*\S.*)$", re.IGNORECASE)
 _STOCK = re.compile(
     r"^(?P<name>.*\S)\s+(?P<version>(?:(?:original|extended|radio|club|main|vocal|dub|instrumental|full vocal"
     r"|intro|12\"|7\")\s+(?:mix|edit|version)|acapp?ella)(?:\s+\d)?)$",
@@ -216,7 +214,7 @@ def _rest(found: _Found, part: str, opening: str, written: str, *, last: bool) -
         found.full.append(written)
     elif opening != "-" and _ORIGIN.match(part):
         found.full.append(written)
-    elif opening == "[" and is_segment(part) and not last:
+    elif opening == "[" and not last and is_segment(part):
         found.segment = part
     elif last or (opening == "-" and is_label(part)):
         found.label, found.catno = read_label(part)
@@ -239,10 +237,11 @@ def _written(gap: str, part: str, opening: str) -> str:
 def _assembled(found: _Found, text: str, known: Known) -> Title:
     joined = "".join(found.kept).strip()
     name = unquoted(trimmed(strip_tail(joined)))
-    full = "".join(found.full).strip() if len(found.full) > 1 else name
-    tail = _FEAT_TAIL.match(name)
-    if tail and not tail["before"].lower().endswith(("not", "the")):
-        name, guests = tail["before"], tail["guests"]
+    full = "".join(found.full).strip()
+    full = unquoted(trimmed(strip_tail(full))) if len(found.full) > 1 and full != joined else name
+    tail = _FEAT_TAIL.search(name, 1)
+    if tail and not name[: tail.start()].lower().endswith(("not", "the")):
+        name, guests = name[: tail.start()], tail["guests"]
         found.guests += featured(guests, known)
     stock = _STOCK.match(name) if not found.versions else None
     if stock:
@@ -253,7 +252,7 @@ def _assembled(found: _Found, text: str, known: Known) -> Title:
     year = _YEAR.search(version) if version else None
     return Title(
         name=name or text,
-        full=unquoted(trimmed(strip_tail(full))) or text,
+        full=full or text,
         version=version,
         kinds=kinds_of(version),
         year=int(year[0]) if year else found.year,
