@@ -20,7 +20,7 @@ demo: env ## run the whole fleet on real tracks against simulated upstreams, and
 	@$(BIN)/linernotes demo
 
 test: env ## run every test
-	@$(BIN)/python -m pytest -q -n 2 --dist loadgroup
+	@$(BIN)/python -m pytest -q -n 2
 
 check: env ## format, lint, types, arrows, migrations in step with the models
 	@$(BIN)/ruff format --check .

@@ -7,10 +7,13 @@ import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
 
 import pytest
 import redis
 from sqlalchemy import Engine, create_engine, text
+from xdist.scheduler import LoadFileScheduling
 
 from enrichment.bootstrap import migrate
 from enrichment.embedded import Servers, drop_database, new_database, temporary_servers
@@ -21,11 +24,18 @@ ON_RABBITMQ = ("test_foreign.py", "test_foreign_lost.py", "test_rabbitmq.py")
 """Modules that use the RabbitMQ which LINERNOTES_TEST_AMQP_URL names: there is one for all."""
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Whole modules are shared out between the processes of a run, since their fixtures are dear."""
-    for item in items:
-        group = "rabbitmq" if item.path.name in ON_RABBITMQ else item.nodeid.partition("::")[0]
-        item.add_marker(pytest.mark.xdist_group(group))
+class Modules(LoadFileScheduling):
+    """Shares out whole modules between the processes of a run: their fixtures are dear."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        module = nodeid.partition("::")[0]
+        return "rabbitmq" if Path(module).name in ON_RABBITMQ else module
+
+
+@pytest.hookimpl
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Modules:
+    """Of every run in several processes."""
+    return Modules(config, log)
 
 
 @pytest.fixture(scope="session")
