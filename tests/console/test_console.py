@@ -46,6 +46,13 @@ def subject(console: Console, title: str = "Teardrop") -> str:
     return str(id_)
 
 
+def follow(page: Page, link: str) -> None:
+    """Go where a link leads, and be there: what is typed before the page's scripts have run is not searched for."""
+    page.get_by_role("link", name=link).click()
+    expect(page.get_by_role("heading", level=1)).to_have_text(link)
+    page.wait_for_load_state()
+
+
 def told(console: Console) -> list[str]:
     return [f"{each['action']} {each['target']}: {each['outcome']}" for each in audit.entries(console.fleet)]
 
@@ -125,7 +132,7 @@ def test_a_source_is_paused_and_resumed(console: Console, page: Page) -> None:
 
 
 def test_subjects_are_found_while_one_types(page: Page) -> None:
-    page.get_by_role("link", name="Subjects").click()
+    follow(page, "Subjects")
     search = page.get_by_label("Search")
     search.press_sequentially("massive attack tear")
 
@@ -179,7 +186,7 @@ def test_a_subject_is_asked_for_again(console: Console, page: Page) -> None:
 
 
 def test_reviews_are_decided_with_keys(console: Console, page: Page) -> None:
-    page.get_by_role("link", name="Reviews").click()
+    follow(page, "Reviews")
     page.get_by_role("link", name="Jeans").click()
     expect(page.locator("[data-keys]")).to_be_focused()
     expect(page.get_by_role("link", name="Listen at deezer").first).to_have_attribute("href", re.compile("listen.test"))
@@ -207,7 +214,7 @@ def test_reviews_are_decided_with_keys(console: Console, page: Page) -> None:
 
 
 def test_pairs_are_merged_and_rejected(console: Console, page: Page) -> None:
-    page.get_by_role("link", name="Duplicates").click()
+    follow(page, "Duplicates")
     pair = page.get_by_role("region").filter(has_text="The Artist")
     expect(pair).to_contain_text("same spotify_id: same")
     expect(pair.get_by_role("article").first).to_contain_text("deezer id")
@@ -231,7 +238,7 @@ def test_pairs_are_merged_and_rejected(console: Console, page: Page) -> None:
 
 
 def test_letters_are_filtered_edited_replayed_and_dropped(console: Console, page: Page) -> None:
-    page.get_by_role("link", name="Dead letters").click()
+    follow(page, "Dead letters")
     expect(page.locator("#results tbody tr")).to_have_count(3)
     page.get_by_label("Error").fill("nothing like it")
     expect(page.locator("#results")).to_contain_text("No letter fits.")
@@ -277,7 +284,7 @@ def test_an_edit_that_cannot_be_asked_is_told_beside_it(console: Console, http: 
 
 
 def test_schedules_are_paused_resumed_and_run(console: Console, page: Page) -> None:
-    page.get_by_role("link", name="Schedules").click()
+    follow(page, "Schedules")
     row = page.locator("tr", has_text="artwork_backfill")
     page.get_by_role("button", name="Pause: artwork_backfill").click()
     expect(row).to_contain_text("paused")
@@ -293,7 +300,7 @@ def test_schedules_are_paused_resumed_and_run(console: Console, page: Page) -> N
 
 
 def test_keys_are_set_tried_sealed_anew_and_removed(console: Console, page: Page) -> None:
-    page.get_by_role("link", name="API keys").click()
+    follow(page, "API keys")
     page.get_by_label("Store").fill("secret-key-of-alpha-1234")
     page.get_by_role("button", name="Store").click()
     expect(page.get_by_role("status")).to_contain_text("ALPHA_KEY is stored")
@@ -310,7 +317,7 @@ def test_keys_are_set_tried_sealed_anew_and_removed(console: Console, page: Page
 
 
 def test_tokens_are_made_shown_once_and_revoked(console: Console, page: Page) -> None:
-    page.get_by_role("link", name="Tokens").click()
+    follow(page, "Tokens")
     page.get_by_label("Name").fill("ben")
     page.get_by_label("operate").check()
     page.get_by_role("button", name="Make").click()
