@@ -10,10 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import alembic.command
 import httpx
 import redis
-from alembic.config import Config
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 from sqlalchemy import Engine, create_engine, text
@@ -239,6 +237,9 @@ def make_http(settings: Settings, places: Mapping[str, Place]) -> httpx.Client:
 
 def migrate(database_url: str) -> None:
     """Brings the database to the newest tables. Two at once wait for each other."""
+    import alembic.command  # noqa: PLC0415 - slow to import, and no worker needs it
+    from alembic.config import Config  # noqa: PLC0415 - the same
+
     config = Config(str(ROOT / "alembic.ini"))
     engine = create_engine(database_url)
     with engine.begin() as connection:

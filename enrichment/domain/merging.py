@@ -81,7 +81,7 @@ def _normal(field: str, value: Any) -> Any:
 def _merge_field(field: Field, stated: Sequence[Statement]) -> Merged | None:
     locked = [statement for statement in stated if statement.locked]
     if locked:
-        newest = min(locked, key=lambda statement: (-statement.stated_at.timestamp(), *_order(statement)))
+        newest = min(locked, key=_newest_first)
         return _merged(newest, newest.confidence, _LOCKED, others=_newest_of_each(stated))
     said = _newest_of_each(stated)
     if field.name in _UNITED:
@@ -98,15 +98,24 @@ def _newest_of_each(stated: Sequence[Statement]) -> list[Statement]:
     """A source's last word, in a fixed order: what it said before, it has taken back."""
     if len(stated) == 1:
         return list(stated)
+    if len({statement.source for statement in stated}) == len(stated):
+        return sorted(stated, key=_order)
     last: dict[str, Statement] = {}
-    for statement in sorted(stated, key=lambda one: (-one.stated_at.timestamp(), *_order(one))):
+    for statement in sorted(stated, key=_newest_first):
         last.setdefault(statement.source, statement)
     return sorted(last.values(), key=_order)
 
 
-def _order(statement: Statement) -> tuple[float, float, str, str]:
-    """Best first: highest confidence, then newest, then by name of the source, so that there is never a tie."""
-    return -statement.confidence, -statement.stated_at.timestamp(), statement.source, _canonical(statement.value)
+def _order(statement: Statement) -> tuple[float, float, str]:
+    """Best first: highest confidence, then newest, then by name of the source: of those that have spoken once each
+    there is never a tie.
+    """
+    return -statement.confidence, -statement.stated_at.timestamp(), statement.source
+
+
+def _newest_first(statement: Statement) -> tuple[float, float, float, str, str]:
+    """A source may have spoken twice in one moment."""
+    return -statement.stated_at.timestamp(), *_order(statement), _canonical(statement.value)
 
 
 def _canonical(value: Any) -> str:

@@ -85,6 +85,10 @@ class Steps:
             for kind in Kind
         }
 
+        self._keys = {
+            kind: frozenset(name for step in steps for name in (*step.needs, step.identifies))
+            for kind, steps in self._by_kind.items()
+        }
         self._named = {
             kind: {(step.source, step.question.name, step.about): step for step in steps}
             for kind, steps in self._by_kind.items()
@@ -93,6 +97,10 @@ class Steps:
     def of(self, kind: Kind) -> tuple[Step, ...]:
         """The steps that may be planned for a subject of this kind."""
         return self._by_kind[kind]
+
+    def keys(self, kind: Kind) -> frozenset[str]:
+        """Names in the graph by which something is asked, or which make a search needless."""
+        return self._keys[kind]
 
     def named(self, kind: Kind, source: str, question: str, about: Kind | None = None) -> Step | None:
         """The step of this name, or None where it is no longer asked."""
@@ -248,7 +256,6 @@ class Ways:
         self._costs: dict[str, float] = dict.fromkeys(situation.known, 0.0)
         self._by: dict[str, Step] = {}
         self._keys = situation.known
-        self._satisfied = situation.satisfied
         self._settle_costs(steps)
 
     def _settle_costs(self, steps: Sequence[Step]) -> None:

@@ -6,6 +6,7 @@ import json
 import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 from sqlalchemy import Connection, text
@@ -18,9 +19,12 @@ DURATION_SLACK_MS = 10_000
 """Two tracks of the same names whose durations differ by more are two recordings."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Identity:
-    """What a request says of its subject. name: the artist's, or the performer's own. title: of the track or album."""
+    """What a request says of its subject. name: the artist's, or the performer's own. title: of the track or album.
+
+    Its keys are asked for again and again, and worked out once.
+    """
 
     kind: Kind
     external_id: str | None = None
@@ -35,12 +39,12 @@ class Identity:
         """Are the names there that would create it?"""
         return bool(self.name and (self.kind is Kind.PERFORMER or self.title))
 
-    @property
+    @cached_property
     def artist_key(self) -> str:
         """Of the main artist."""
         return name_key(main_artist(self.name or ""))
 
-    @property
+    @cached_property
     def title_key(self) -> str:
         """Of track or album, with its version."""
         return title_key(self.title or "")

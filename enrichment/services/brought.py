@@ -43,12 +43,16 @@ def findings_of(performer: UUID, said: Sequence[Finding], now: datetime) -> list
     ]
 
 
-def take_up(fleet: Fleet, connection: Connection, subjects: Sequence[Subject]) -> None:
-    """Keeps what a program that imports events by itself has written into the metadata of these performers alone."""
+def take_up(fleet: Fleet, connection: Connection, subjects: Sequence[Subject]) -> set[UUID]:
+    """Keeps what a program that imports events by itself has written into the metadata of these performers alone.
+
+    Returns of whom that was something new.
+    """
     said = {subject.ref.id: _in_metadata(fleet, subject) for subject in subjects if subject.ref.kind is Kind.PERFORMER}
     if any(said.values()):
         now = rows.now_and_replans(connection, [])[0]
         findings.keep(connection, [new for id_, told in said.items() for new in findings_of(id_, told, now)])
+    return {id_ for id_, told in said.items() if told}
 
 
 def _in_metadata(fleet: Fleet, performer: Subject) -> list[Finding]:

@@ -14,8 +14,6 @@ from datetime import UTC, datetime, timedelta
 from itertools import chain, islice
 from typing import Any
 
-import fsspec
-
 from enrichment.services.requests import BadRequest
 
 INGESTED = "ingested"
@@ -123,6 +121,8 @@ def forget_ingested(folder: str, days: int) -> int:
 
 
 def _opened(url: str) -> tuple[Any, str]:
+    import fsspec  # noqa: PLC0415 - slow to import, and most processes land nothing
+
     try:
         fs, root = fsspec.url_to_fs(url)
     except (ImportError, ValueError) as error:

@@ -6,7 +6,7 @@ submit, settle and replan lock their subjects, write what is new, and call `adva
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import cached_property
@@ -66,17 +66,24 @@ class Advanced:
     counted: Tally = dataclasses.field(default_factory=Tally)
 
 
-def advance(fleet: Fleet, connection: Connection, subjects: Sequence[Subject], focus: Iterable[Ref]) -> Advanced:
+def advance(
+    fleet: Fleet,
+    connection: Connection,
+    subjects: Sequence[Subject],
+    focus: Iterable[Ref],
+    news: Collection[UUID] | None = None,
+) -> Advanced:
     """Brings the subjects of `focus` as far as what is known allows.
 
-    subjects: locked, the parents of all tracks in focus among them.
+    subjects: locked, the parents of all tracks in focus among them. news: those of whom something new has been stated,
+    None where that may be all of them.
     """
-    brought.take_up(fleet, connection, subjects)
+    taken_up = brought.take_up(fleet, connection, subjects)
     state = _State(fleet, connection, subjects)
     wanted = set(focus)
     counted = Tally()
     with milestones.first_pictures(counted, subjects, state.now):
-        changed = [subject for subject in subjects if _remerge(state, subject)]
+        changed = _remerged(state, subjects, None if news is None else taken_up.union(news))
     rows.write(connection, changed, state.now)
     milestones.begun(subjects, wanted, state.now)
     outcomes = [_plan(state, subject) for subject in subjects if subject.ref in wanted]
@@ -96,7 +103,7 @@ def advance(fleet: Fleet, connection: Connection, subjects: Sequence[Subject], f
 def take_over(fleet: Fleet, connection: Connection, subjects: Sequence[Subject]) -> None:
     """Merges what was handed in about these subjects, locked; nobody is asked."""
     state = _State(fleet, connection, subjects)
-    changed = [subject for subject in subjects if _remerge(state, subject)]
+    changed = _remerged(state, subjects, None)
     rows.write(connection, changed, state.now, enriched=False)
     rows.record_dependants(connection, [subject.ref.id for subject in changed], [])
 
@@ -159,6 +166,13 @@ class _State:
 def _share(standing: Standing) -> float:
     """Of the days that something stays fresh, those after which it is asked for again."""
     return REFRESH_SHARE if standing.refreshing else 1.0
+
+
+def _remerged(state: _State, subjects: Sequence[Subject], news: Collection[UUID] | None) -> list[Subject]:
+    """Those whose record has changed. It can where there is news of the subject, or of a parent it has fields from."""
+    told = None if news is None else frozenset(news)
+    concerned = subjects if told is None else [each for each in subjects if not told.isdisjoint(each.family)]
+    return [subject for subject in concerned if _remerge(state, subject)]
 
 
 def _remerge(state: _State, subject: Subject) -> bool:
@@ -276,12 +290,14 @@ class _View:
                     spent.add(step)
                     if asked.outcome == Outcome.NOTHING_FOUND:
                         missed.add(step)
+        wanted = self.standing.wanted or WANTED[self.kind]
+        # Only what makes a difference to the plan: it is remembered by its situation.
         return Situation(
             self.kind,
             lane,
-            frozenset(self.known),
-            self.satisfied,
-            self.standing.wanted or WANTED[self.kind],
+            self.state.fleet.steps.keys(self.kind).intersection(self.known),
+            self.satisfied & wanted,
+            wanted,
             frozenset(opened),
             frozenset(spent),
             self.state.away,

@@ -78,7 +78,8 @@ def _settle(fleet: Fleet, connection: Connection, answered: Sequence[Answered], 
     new_ids = doubts.identified(connection, subjects, usable)
     findings.keep(connection, usable)
     artwork.keep(connection, _pictures(kept))
-    advanced = advance(fleet, connection, subjects, refs)
+    news = {new.subject_id for new in usable} | {each.settlement.claim.subject_id for each in kept}
+    advanced = advance(fleet, connection, subjects, refs, news)
     doubts.write(fleet, connection, new_ids, _of_performers(answered, applied))
     for new in usable:
         advanced.counted.count(FOUND, new.statement.source, new.statement.field)
