@@ -149,7 +149,7 @@ class FleetCrew(Crew):
     def stop(self) -> None:
         """And gives connections back."""
         super().stop()
-        self.fleet.engine.dispose()
+        self.fleet.close()
 
 
 @contextmanager

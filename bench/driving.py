@@ -67,7 +67,8 @@ class Driven:
         for thread in self._threads:
             thread.join()
         retire(self.fleet)
-        self.fleet.engine.dispose()
+        self._steward.close()
+        self.fleet.close()
 
     def submit(self, requests: Sequence[Request]) -> list[Accepted]:
         """Hands the requests in, and waits until nothing is open any more."""

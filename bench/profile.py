@@ -148,7 +148,7 @@ def run(options: argparse.Namespace) -> Report:
 
         with Watched(fleet.engine) as working:
             _until_done(take)
-        fleet.engine.dispose()
+        fleet.close()
     figures = {"submit": submitting.figures({"track": len(requests)}), "work": working.figures(dict(fetched))}
     return Report("profile", figures, _checks(figures), _grids(figures))
 

@@ -187,7 +187,7 @@ def _living(settings: Settings) -> Iterator[Check]:
                     f"key {key['name']}", None, f"is not set; {used} can do less", f"linernotes keys set {key['name']}"
                 )
     finally:
-        fleet.engine.dispose()
+        fleet.close()
 
 
 def _upstreams(settings: Settings) -> Iterator[Check]:

@@ -71,7 +71,7 @@ def opened(data: Path | None, *, with_tables: bool = False) -> Iterator[Opened]:
         try:
             yield made
         finally:
-            made.fleet.engine.dispose()
+            made.fleet.close()
         return
     with Servers.start(folder) as servers:
         yield joined(servers)

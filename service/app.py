@@ -110,4 +110,4 @@ def _sender(settings: Settings) -> SendFetch | None:
 @asynccontextmanager
 async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     yield
-    app.state.service.fleet.engine.dispose()
+    app.state.service.fleet.close()

@@ -13,7 +13,7 @@ from pathlib import Path
 import httpx
 
 from enrichment.embedded.server import poll
-from enrichment.wire.wire import WRITES_REQUEST
+from enrichment.wire.wire import HAS_WRITTEN, WRITES_REQUEST
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -103,4 +103,5 @@ class FakeTransport(httpx.MockTransport):
         self._connect()
         if (trace := request.extensions.get("trace")) is not None:
             trace(WRITES_REQUEST, {})
+            trace(HAS_WRITTEN, {})
         return super().handle_request(request)

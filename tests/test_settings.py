@@ -110,7 +110,7 @@ def test_an_option_that_is_empty_is_not_set() -> None:
     fleet = build(load(environ), Parts())
     assert "mode" not in fleet.sources["spotify"].options
     assert fleet.limiter.budget("spotify") == fleet.sources["spotify"].budget
-    fleet.engine.dispose()
+    fleet.close()
 
 
 @pytest.mark.parametrize("missing", ["DATABASE_URL", "REDIS_URL"])

@@ -93,13 +93,15 @@ class Shop:
 class Blow:
     """One stroke of a fault: from when to when, by this machine's clock.
 
-    dead: workers that it killed, by their names in the fleet. thawed: when a frozen worker went on.
+    dead: workers that it killed, by their names in the fleet. thawed: when a frozen worker went on. forgets: it looked
+    to the limiter as if an hour had passed, in which nothing was called.
     """
 
     began: float
     ended: float = 0.0
     dead: tuple[uuid.UUID, ...] = ()
     thawed: float | None = None
+    forgets: bool = False
 
 
 class Struck(ProgramChild):

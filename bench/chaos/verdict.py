@@ -32,7 +32,8 @@ class Row:
 
     accepted: requests that a caller was told are accepted; ended: subjects of theirs that have ended; lost: those that
     have not, or are not there. unlettered: lookups that ended without an answer and without a dead letter. twice:
-    lookups that ended more than once. limits: calls over a limit or in a pause; late: those of thawed workers, apart.
+    lookups that ended more than once. limits: calls over a limit or in a pause; late, apart: those of thawed workers,
+    and of each source the first after a clock was set forward: whoever was idle for an hour looks the same.
     repeated: calls that the upstream had answered before. recovery: seconds, the worst; None where nothing came after.
     falls: workers that ended by themselves. unborn: messages that a broker took and that never became a request.
     share: of the calls permitted while work was waiting.
@@ -182,11 +183,17 @@ def _lookups(rig: Rig, row: Row) -> None:
 
 def _limits(rig: Rig, row: Row, log: Sequence[Mapping[str, Any]]) -> None:
     thawed = [blow.thawed for blow in rig.blows if blow.thawed is not None]
+    set_forward = [blow.began for blow in rig.blows if blow.forgets]
+    forgiven: set[tuple[float, str]] = set()
     for line in log:
         if not (line["verdict"] in ("over_limit", "in_pause") or _in_our_pause(rig, line)):
             continue
+        once = {(moment, line["source"]) for moment in set_forward if 0 <= line["t"] - moment <= LATE_SECONDS}
         if any(0 <= line["t"] - moment <= LATE_SECONDS for moment in thawed):
             row.late += 1
+        elif once - forgiven:
+            row.late += 1
+            forgiven |= once
         else:
             row.limits += 1
             after = line["t"] - max((blow.ended for blow in rig.blows if blow.ended <= line["t"]), default=line["t"])

@@ -219,6 +219,12 @@ class Fleet:
         """For `kept`."""
         self._kept[name] = (self.monotonic(), value)
 
+    def close(self) -> None:
+        """Gives all connections back."""
+        self.engine.dispose()
+        self.limiter.close()
+        self.wire.close()
+
     def forget(self) -> None:
         """Read everything anew: a source has been stopped or resumed."""
         self._kept.clear()

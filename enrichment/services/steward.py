@@ -43,6 +43,10 @@ class Steward:
         self._beating_since: float | None = None
         self._looked_until = 0
 
+    def close(self) -> None:
+        """Gives its connection back."""
+        self._redis.close()
+
     def round(self) -> None:
         """Heartbeat, and the round if no other steward is at it. Raises what PostgreSQL and Redis raise."""
         self.beat()

@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from importlib.resources import files
+from math import inf
 from typing import TYPE_CHECKING, cast
 
 if TYPE_CHECKING:
@@ -63,16 +64,25 @@ class Terms:
         """Seconds after its moment when a turn may no longer be used: late calls must not bunch up."""
         return min(0.2, min((0.5 * limit.burst / limit.rate for limit in self.budget.limits), default=0.2))
 
+    @property
+    def late_after(self) -> float:
+        """Seconds that may lie between the permission to write a request and its last byte, without a word about it."""
+        return max(0.002, min((0.01 * limit.burst / limit.rate for limit in self.budget.limits), default=0.0))
+
 
 @dataclass(slots=True)
 class Turn:
-    """A slot and a moment (on the holder's monotonic clock). number: how many turns the source has had."""
+    """A slot and a moment (on the holder's monotonic clock). number: how many turns the source has had.
+
+    asked: when it was asked last whether a request may be written.
+    """
 
     source: str
     name: str
     number: int
     moment: float
     used: bool = False
+    asked: float = inf
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,12 +132,17 @@ class Limiter:
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         """terms: of a source. standing: what PostgreSQL knows of it. worker: names our slots and tickets."""
+        self._redis = redis
         self._script = redis.register_script(LUA)
         self._terms = terms
         self._standing = standing
         self._worker = worker
         self._monotonic = monotonic
         self._turns = 0
+
+    def close(self) -> None:
+        """Gives its connections back."""
+        self._redis.close()
 
     def _call(self, source: str, operation: str, *arguments: object) -> list[bytes | int]:
         base = f"limiter:{{{source}}}"
@@ -177,7 +192,8 @@ class Limiter:
         do not write it.
         """
         terms = self._terms(turn.source)
-        again = turn.used or self._monotonic() - turn.moment > terms.stale_after
+        turn.asked = self._monotonic()
+        again = turn.used or turn.asked - turn.moment > terms.stale_after
         reply = self._warmed(turn.source, "use", int(again), *terms.arguments)
         if reply[0] == b"go":
             turn.used = True
@@ -187,6 +203,12 @@ class Limiter:
             turn.moment, turn.used = self._monotonic() + wait, False
             return NotNow(wait)
         return NotNow(_seconds(reply[1]) if len(reply) > 1 else terms.longest_wait, paused=True)
+
+    def written(self, turn: Turn) -> None:
+        """Right after the request was written: where that took long, the next one has to wait for longer."""
+        terms, took = self._terms(turn.source), self._monotonic() - turn.asked
+        if took > terms.late_after:
+            self._call(turn.source, "late", took * 1000, *terms.arguments)
 
     def free(self, turn: Turn) -> None:
         """The call has ended, or there was nothing to ask."""

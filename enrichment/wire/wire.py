@@ -12,7 +12,7 @@ from __future__ import annotations
 import time
 import urllib.request
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -38,8 +38,8 @@ from enrichment.wire.limiter import Limiter, Turn
 log = structlog.get_logger()
 T = TypeVar("T")
 
-WRITES_REQUEST = "http11.send_request_headers.started"
-"""httpcore's trace event between the connection, which may take its time, and the request's first byte."""
+WRITES_REQUEST, HAS_WRITTEN = "http11.send_request_headers.started", "http11.send_request_headers.complete"
+"""httpcore's trace events: after the connection, which may take its time, and before the first byte; after the last."""
 LARGEST_BODY = 20_000_000
 CONNECT_SECONDS = 3.0
 REDIRECTS = 5
@@ -318,6 +318,10 @@ class Wire:
                 self._spend(call)
             call.calls += 1
             call.started = self._monotonic()
+        elif event == HAS_WRITTEN:
+            # The request is out, whether or not this can be told.
+            with suppress(redis.RedisError):
+                self._limiter.written(call.turn)
 
     def _spend(self, call: Call) -> None:
         """The turn is spent here, right before the request is written."""
@@ -333,6 +337,10 @@ class Wire:
                 verdict = Verdict.FAILING if call.calls else Verdict.BLOCKED
                 raise NoAnswer(Judgement(verdict, None, "no further turn before the deadline"))
             self._sleep(no.after)
+
+    def close(self) -> None:
+        """Gives all connections back."""
+        self._http.close()
 
     def place(self, source: str) -> Place:
         """Where this source is."""

@@ -87,7 +87,7 @@ def test_all_that_is_done_by_hand_is_told(empty: Empty, engine: Engine) -> None:
     assert [len(json.loads(page)) for page in pages] == [3, 1]
     assert json.loads(run("audit", "list", "--json", "--who", "nobody at all")) == []
     assert "their wish" in run("audit", "list")
-    fleet.engine.dispose()
+    fleet.close()
 
 
 @pytest.mark.parametrize(

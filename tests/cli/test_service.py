@@ -45,14 +45,14 @@ def test_tokens_are_made_listed_and_revoked(linernotes: Linernotes, empty: Empty
     fleet = build(load(empty.environ()))
     assert not tokens.opens(fleet, token["token"])
     assert tokens.opens(fleet, usual["token"])
-    fleet.engine.dispose()
+    fleet.close()
 
 
 def test_a_batch_is_cancelled(linernotes: Linernotes, empty: Empty) -> None:
     fleet = build(load(empty.environ()))
     given = [{"artist_name": "Massive Attack", "track_title": f"Track {n}"} for n in range(3)]
     taken = batches.take(fleet, "a test", given)
-    fleet.engine.dispose()
+    fleet.close()
 
     done = linernotes("cancel", str(taken.id), "--json", **empty.environ())
     unknown = linernotes("cancel", str(uuid.uuid4()), **empty.environ())

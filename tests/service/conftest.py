@@ -69,9 +69,10 @@ def a_fleet(bench: Bench, settings: Settings | None = None) -> Fleet:
 
 
 @contextmanager
-def serving(fleet: Fleet, settings: Settings) -> Iterator[str]:
-    """The service's address while it runs."""
-    server = Server(create(settings, fleet), HOST, port := free_port())
+def serving(fleet: Fleet, settings: Settings, port: int = 0) -> Iterator[str]:
+    """The service's address while it runs. port: 0 for any that is free."""
+    port = port or free_port()
+    server = Server(create(settings, fleet), HOST, port)
     thread = threading.Thread(target=server.run, name="service", daemon=True)
     thread.start()
     eventually(lambda: server.started, 10, "the service is up")
@@ -81,7 +82,6 @@ def serving(fleet: Fleet, settings: Settings) -> Iterator[str]:
         server.handle_exit(15, None)
         thread.join(timeout=20)
         assert not thread.is_alive()
-        fleet.limiter._script.registered_client.connection_pool.disconnect()  # type: ignore[union-attr]  # of one kind of client
 
 
 @pytest.fixture

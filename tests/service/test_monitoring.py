@@ -6,8 +6,8 @@ import json
 import re
 import shutil
 import subprocess
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -18,9 +18,13 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from enrichment.embedded.server import free_port
 from enrichment.services import standing
+from enrichment.services.fleet import STOP
+from enrichment.services.listens import Whose, take_listens
 from enrichment.services.tokens import Scope
 from tests.docs.pages import table_under
-from tests.service.conftest import Api
+from tests.service.conftest import Api, serving
+from tests.services.conftest import ALBUM, BY_ISRC, PERFORMER, TRACK
+from tests.services.fakes import Upstream
 from tests.support import ROOT, eventually
 
 MONITORING = ROOT / "monitoring"
@@ -88,7 +92,10 @@ class Prometheus:
 
     def is_ready(self) -> bool:
         """Has it begun?"""
-        return self._http.get("/-/ready").status_code == 200
+        try:
+            return self._http.get("/-/ready").status_code == 200
+        except httpx.TransportError:
+            return False
 
     def ask(self, query: str) -> list[dict[str, Any]]:
         """An instant query's result."""
@@ -105,9 +112,11 @@ class Prometheus:
 
 @contextmanager
 def running(folder: Path, target: str, token: Path) -> Iterator[Prometheus]:
+    """Windows of minutes are as many seconds, at most six; nothing has to last before it fires."""
     shutil.copytree(MONITORING / "prometheus", folder / "prometheus")
     for path in (folder / "prometheus").glob("*.yml"):
-        path.write_text(re.sub(r"for: \d+m", "for: 0s", path.read_text().replace("15s", "1s").replace("10s", "1s")))
+        text = re.sub(r"for: \d+m", "for: 0s", path.read_text().replace("15s", "1s").replace("10s", "1s"))
+        path.write_text(re.sub(r"\[\d+m(:1m)?\]", lambda window: "[6s:1s]" if window[1] else "[6s]", text))
     config = folder / "prometheus" / "prometheus.yml"
     text = config.read_text().replace("metadata-enrichment:8020", target)
     config.write_text(text.replace("# authorization:", "authorization:").replace("/etc/prometheus/token", str(token)))
@@ -124,37 +133,135 @@ def running(folder: Path, target: str, token: Path) -> Iterator[Prometheus]:
             process.terminate()
 
 
-def answers(ask: Prometheus) -> bool:
-    try:
-        return ask.is_ready() and bool(ask.ask("up == 1 and on () enrichment_workers == 1"))
-    except httpx.TransportError:
-        return False
+@pytest.fixture
+def token(api: Api, tmp_path: Path) -> Path:
+    """A file with what opens /metrics."""
+    path = tmp_path / "token"
+    path.write_text(api.token(Scope.READ)["Authorization"].removeprefix("Bearer "))
+    return path
 
 
 @needs_prometheus
-def test_prometheus_scrapes_the_fleet_and_tells_when_something_is_wrong(api: Api, tmp_path: Path) -> None:
-    token = tmp_path / "token"
-    token.write_text(api.token(Scope.READ)["Authorization"].removeprefix("Bearer "))
+def test_prometheus_scrapes_the_fleet_and_every_query_answers(api: Api, token: Path, tmp_path: Path) -> None:
     api.bench.steward.beat()
 
-    def seen(check: Callable[[], object]) -> None:
-        """By a scrape or two; those do not have to wait until the service looks again."""
-        eventually(lambda: api.fleet.forget() or check(), 20)
-
     with running(tmp_path, api.url.removeprefix("http://"), token) as prometheus:
-        seen(lambda: answers(prometheus))
+        ask = prometheus.ask
+        eventually(lambda: prometheus.is_ready() and ask("up == 1 and on () enrichment_workers == 1"), 20)
         api.bench.track("Teardrop")
         api.bench.settle_down()
         api.bench.steward.beat()
-        seen(lambda: prometheus.ask("enrichment_findings_total > 0"))
+        eventually(lambda: api.fleet.forget() or ask("enrichment_findings_total > 0"), 20)
         for query in QUERIES:
-            prometheus.ask(query)
-        assert prometheus.ask("sum(max by (status) (tracks_enriched_total))")[0]["value"][1] == "1"
-        assert "CircuitBreakerOpen" not in prometheus.firing()
+            ask(query)
+        assert ask("sum(max by (status) (tracks_enriched_total))")[0]["value"][1] == "1"
 
+
+class Troubled:
+    """A fleet to which one thing after another happens, and the alerts that Prometheus has raised."""
+
+    def __init__(self, api: Api, upstream: Upstream, prometheus: Prometheus) -> None:
+        self._api, self._bench, self._upstream, self._prometheus = api, api.bench, upstream, prometheus
+        self.raised: set[str] = set()
+
+    def raises(self, *alerts: str) -> None:
+        """Each of them is fired, if only for as long as its window looks back."""
+        eventually(lambda: self._firing() and self.raised.issuperset(alerts), 30, f"{alerts}, not {self.raised}")
+
+    def is_quiet(self) -> None:
+        """All alerts are over."""
+        eventually(lambda: not self._firing(), 30, "all is quiet")
+
+    def _firing(self) -> set[str]:
+        self._api.fleet.forget()  # no need to wait until the service looks again
+        firing = self._prometheus.firing()
+        self.raised |= firing
+        return firing
+
+    def nothing_is_found(self) -> None:
+        """Whatever is asked is answered in an unknown shape, and a play gets no cover."""
+        self._upstream.answers = dict.fromkeys(("track", "by_isrc", "performer", "album"), "odd")
+        play = {"artist_name": "Massive Attack", "track_name": "Angel", "listened_at": "2026-01-01T12:00:00Z"}
+        take_listens(self._bench.fleet, Whose("anna", "api", live=True), [(1, play)])
+        self._bench.run("UPDATE listens SET created_at = created_at - interval '2 minutes'")
+        for number in range(12):
+            self._bench.track(f"Unknown {number}")
+        self._bench.settle_down()
+        self._bench.steward.beat()
+
+    def nobody_works(self) -> None:
+        """What waits is not asked, neither worker nor beat is there."""
+        for number in range(60):
+            self._bench.track(f"Song {number}")
+        self._bench.track("Urgent", priority=10)
+        self._bench.run("UPDATE lookups SET created_at = created_at - interval '2 minutes' WHERE priority = 10")
+        self._bench.run("DELETE FROM workers")
+        self._bench.run("UPDATE schedules SET ticked_at = ticked_at - interval '5 minutes'")
+
+    def they_are_back(self) -> None:
+        """Workers, beat, upstreams; the covers, too, and what had died is seen to."""
+        self._upstream.answers = {"track": TRACK, "by_isrc": BY_ISRC, "performer": PERFORMER, "album": ALBUM}
+        self._bench.run("DELETE FROM dead_letters")
+        self._bench.run("DELETE FROM listens")
+        self.beats()
+        self._bench.settle_down()
+        self._bench.steward.beat()
+
+    def beats(self) -> None:
+        """A worker's steward, and the scheduler."""
+        self._bench.steward.beat()
+        self._bench.run(
+            "INSERT INTO schedules (name, ticked_at) VALUES ('purge', clock_timestamp())"
+            " ON CONFLICT (name) DO UPDATE SET ticked_at = clock_timestamp()"
+        )
+
+    def upstreams_refuse(self) -> None:
+        """One says that we ask too often, one is ill; then a person stops the first."""
+        fleet = self._bench.fleet
+        self._upstream.refuse("track", 429, "slow down")
+        self._bench.track("Too soon")
+        self._bench.drain()
         for _ in range(5):
-            api.bench.fleet.limiter.failed("beta", "ill")
-        seen(lambda: "CircuitBreakerOpen" in prometheus.firing())
-        standing.resume(api.bench.fleet, "beta")
-        api.bench.fleet.limiter.succeeded("beta", 0.1)
-        seen(lambda: "CircuitBreakerOpen" not in prometheus.firing())
+            fleet.limiter.failed("beta", "ill")
+        standing.pause(fleet, "alpha", 2 * STOP, "its operator asked us to stop", ours=False)
+        self._bench.steward.beat()
+
+    def upstreams_are_well(self) -> None:
+        """A person resumes both."""
+        self._upstream.refusing.clear()
+        for source in ("alpha", "beta"):
+            standing.resume(self._bench.fleet, source)
+            self._bench.fleet.limiter.succeeded(source, 0.1)
+        self._bench.settle_down()
+
+
+@needs_prometheus
+def test_every_alert_is_raised_by_its_fault_and_is_over_with_it(
+    api: Api, upstream: Upstream, token: Path, tmp_path: Path
+) -> None:
+    served = ExitStack()
+    url = served.enter_context(serving(api.fleet, api.bench.settings))
+    with running(tmp_path, url.removeprefix("http://"), token) as prometheus, served:
+        fleet = Troubled(api, upstream, prometheus)
+        eventually(lambda: prometheus.is_ready() and prometheus.ask("up == 1"), 20)
+        fleet.beats()
+        fleet.is_quiet()
+
+        fleet.nothing_is_found()
+        low = {"LowEnrichmentSuccessRate", "EnrichmentFailureRateHigh", "CacheHitRateLow"}
+        fleet.raises(*low, "DeadLettersGrowing", "ArtworkLate")
+        fleet.nobody_works()
+        fleet.raises("LowUseOfPermittedRate", "OldestCriticalWaits", "NoWorkers", "NoBeat")
+        fleet.they_are_back()
+        fleet.is_quiet()
+
+        fleet.upstreams_refuse()
+        fleet.raises("CallOverLimit", "CircuitBreakerOpen", "SourceStopped")
+        fleet.upstreams_are_well()
+        fleet.is_quiet()
+
+        served.close()
+        fleet.raises("EnrichmentServiceDown")
+        with serving(api.fleet, api.bench.settings, port=int(url.rpartition(":")[2])):
+            fleet.is_quiet()
+        assert fleet.raised == {rule["alert"] for rule in RULES}

@@ -171,7 +171,7 @@ class Bench:
 
     def close(self) -> None:
         """Gives all connections back."""
-        self.fleet.engine.dispose()
+        self.fleet.close()
         self.redis.close()
 
     def track(self, title: str = "Teardrop", artist: str = "Massive Attack", **more: Any) -> Any:

@@ -307,7 +307,7 @@ def test_requests_and_answers_at_the_same_time_lose_nothing(bench: Bench, capsys
         ]
         for each in done:
             each.result()
-    fleet.engine.dispose()
+    fleet.close()
     bench.settle_down()
 
     left = {row.id: row.external_id for row in bench.rows("SELECT id, external_id FROM performers")}

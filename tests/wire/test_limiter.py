@@ -51,6 +51,10 @@ class World:
         """The bucket is full again, as after a long rest."""
         self.set(tat1=0, tat2=0, pause=0)
 
+    def rest(self) -> None:
+        """The last request was written long ago."""
+        self.set(pace1=0, pace2=0)
+
     def set(self, **values: object) -> None:
         """Writes into the source's state."""
         self.redis.hset("limiter:{s}", mapping={name: str(value) for name, value in values.items()})
@@ -184,6 +188,7 @@ class TestUse:
         assert not again.paused
         assert held.moment == pytest.approx(again.after)
         world.clock.now = held.moment
+        world.rest()
         assert limiter.use(held) is None
         assert limiter.now("s").turns == 2
         assert limiter.now("s").in_call == 1
@@ -239,6 +244,51 @@ class TestUse:
         no(limiter.use(held))  # the next moment is taken, and then not used
         limiter.free(held)
         assert no(limiter.take("s")).after == pytest.approx(20, abs=0.1)
+
+
+class TestPace:
+    def test_a_late_request_is_not_followed_too_closely(self, world: World) -> None:
+        limiter = world.given(Limit(1, 1))
+        late, on_time = turn(limiter.take("s")), turn(limiter.take("s"))
+        assert limiter.use(late) is None  # at the moment of the other, as far as Redis can tell
+        wait = no(limiter.use(on_time))
+        assert wait.after == pytest.approx(0.97, abs=0.1)
+        assert not wait.paused
+        assert on_time.moment == pytest.approx(wait.after)
+        world.rest()
+        assert limiter.use(on_time) is None
+        assert limiter.now("s").turns == 2  # its turn was good all the time
+        assert limiter.now("s").calls == 2
+
+    def test_every_limit_has_its_own(self, world: World) -> None:
+        limiter = world.given(Limit(100, 1, 3), Limit(2, 1, 2))
+        waits = [limiter.use(turn(limiter.take("s"))) for _ in range(3)]
+        assert waits[:2] == [None, None]
+        assert no(waits[2]).after == pytest.approx(0.485, abs=0.1)
+
+    def test_what_was_written_late_holds_up_the_next(self, world: World) -> None:
+        limiter = world.given(Limit(1, 1))
+        first, second = turn(limiter.take("s")), turn(limiter.take("s"))
+        assert limiter.use(first) is None
+        world.clock.now = 0.5
+        limiter.written(first)
+        assert no(limiter.use(second)).after == pytest.approx(1.47, abs=0.1)
+
+    def test_what_was_written_in_time_does_not(self, world: World) -> None:
+        limiter = world.given(Limit(1, 1))
+        first, second = turn(limiter.take("s")), turn(limiter.take("s"))
+        assert limiter.use(first) is None
+        world.clock.now = 0.01
+        limiter.written(first)
+        assert no(limiter.use(second)).after == pytest.approx(0.97, abs=0.1)
+
+    def test_a_clock_that_is_set_takes_it_along(self, world: World) -> None:
+        limiter = world.given(Limit(1, 1))
+        first, second = turn(limiter.take("s")), turn(limiter.take("s"))
+        assert limiter.use(first) is None
+        hour = 3_600_000
+        world.set(last=world.ms() + hour, pace1=world.ms() + hour + 970)
+        assert no(limiter.use(second)).after == pytest.approx(0.97, abs=0.1)
 
 
 class TestPause:

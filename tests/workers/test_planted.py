@@ -148,8 +148,7 @@ def operator(environ: dict[str, str]) -> Iterator[Fleet]:
     with httpx.Client(trust_env=False) as http:
         fleet = build(load(environ), Parts(connections=4, http=http))
         yield fleet
-    fleet.engine.dispose()
-    fleet.limiter._script.registered_client.connection_pool.disconnect()  # type: ignore[union-attr]  # of one kind of client
+    fleet.close()
 
 
 def _ended(rows: Rows, count: int) -> bool:
