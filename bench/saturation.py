@@ -3,7 +3,8 @@
     linernotes bench saturation [--json] [--seconds S] [--processes N]
 
 Each source has a line of lookups that does not end while we look, each call asks about one subject, and the limits are
-the real ones. used: calls that a source's upstream saw, against what its budget permits in that time. over: the worst
+the real ones. used: the shortest time in which these calls could have followed each other, by the source's rate and by
+how many it permits at once, as a share of the time that they took. over: the worst
 window of the simulator's log: by how many calls it exceeds B + R·w + 1 of the documented limit, in any window w at all
 (below 0 where there was room). `--processes 16` tells what so many on the same servers change.
 """
@@ -11,6 +12,7 @@ window of the simulator's log: by how many calls it exceeds B + R·w + 1 of the 
 from __future__ import annotations
 
 import argparse
+import heapq
 import json
 import sys
 import time
@@ -34,14 +36,18 @@ SPARE = 2.0
 """How much longer than needed a line is."""
 
 
-def calls_in(log: Path) -> dict[str, list[float]]:
-    """Moments of arrival by source, as the witness saw them."""
-    found: dict[str, list[float]] = defaultdict(list)
+Call = tuple[float, float]
+"""When it arrived, and the seconds until its answer."""
+
+
+def calls_in(log: Path) -> dict[str, list[Call]]:
+    """Calls by source, as the witness saw them."""
+    found: dict[str, list[Call]] = defaultdict(list)
     with log.open(encoding="utf-8") as lines:
         for line in lines:
             if line.endswith("\n"):
                 row = json.loads(line)
-                found[row["source"]].append(row["t"])
+                found[row["source"]].append((row["t"], row["seconds"]))
     return found
 
 
@@ -58,15 +64,24 @@ def worst_excess(moments: Sequence[float], burst: float, rate: float) -> float:
     return round(worst - burst - 1, 3)
 
 
-def used_share(moments: Sequence[float], since: float, until: float, rate: float) -> float:
-    """Calls from one moment to another as a share of those permitted.
+def used_share(calls: Sequence[Call], rate: float, at_once: int) -> float:
+    """The shortest time from the first to the last of these calls, as a share of the time that it was.
 
     Time is counted from call to call: at a call every five seconds the moments at both ends are a matter of luck.
     """
-    inside = [moment for moment in sorted(moments) if since <= moment <= until]
-    if len(inside) < 2:
+    if len(calls) < 2:
         return 0.0
-    return round((len(inside) - 1) / ((inside[-1] - inside[0]) * rate), 4)
+    took = max(calls)[0] - min(calls)[0]
+    return round(shortest([seconds for _, seconds in sorted(calls)], rate, at_once) / took, 4)
+
+
+def shortest(answers: Sequence[float], rate: float, at_once: int) -> float:
+    """Seconds from the first to the last of calls whose answers take so long, so many at once."""
+    free, moment = [0.0] * at_once, -1 / rate
+    for seconds in answers:
+        moment = max(moment + 1 / rate, heapq.heappop(free))
+        heapq.heappush(free, moment + seconds)
+    return moment
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -85,6 +100,7 @@ def run(options: argparse.Namespace) -> Report:
         size = {"processes": options.processes, "threads": options.threads}
         with crew(where, environ, **size, started=False) as ours:
             rates = permitted(ours.fleet)
+            at_once = {name: ours.fleet.limiter.budget(name).concurrency for name in rates}
             needed = (options.seconds + SETTLING_SECONDS) * max(rates.values()) * SPARE
             fill(ours.engine, questions, int(needed), upstream=where.upstream, real=True, alone=True)
             ours.start("ready.")
@@ -92,24 +108,32 @@ def run(options: argparse.Namespace) -> Report:
             note(f"{len(questions)} lines of {int(needed)} lookups, {options.processes} workers")
             time.sleep(SETTLING_SECONDS + options.seconds)
             ended, spent = time.time(), ours.cost().since(cost)
-            figures = _figures(calls_in(where.log), rates, began, ended, options.speed)
+            seen = {
+                source: [call for call in calls if call[0] <= ended] for source, calls in calls_in(where.log).items()
+            }
+            figures = _figures(seen, rates, at_once, began, options.speed)
     cpu = spent.all / (options.seconds + SETTLING_SECONDS)
     told = {"processes": options.processes, "seconds": options.seconds, "cpu_cores": round(cpu, 3), "sources": figures}
     return Report("saturation", told, _checks(figures), [_grid(figures)])
 
 
 def _figures(
-    calls: Mapping[str, Sequence[float]], rates: Mapping[str, float], began: float, ended: float, speed: float
+    calls: Mapping[str, Sequence[Call]],
+    rates: Mapping[str, float],
+    at_once: Mapping[str, int],
+    began: float,
+    speed: float,
 ) -> dict[str, Any]:
     found = {}
     for source, rate in rates.items():
-        limit, moments = DOCUMENTED[source].faster(speed), calls.get(source, ())
-        inside = [moment for moment in moments if began <= moment <= ended]
+        limit, seen = DOCUMENTED[source].faster(speed), calls.get(source, ())
+        inside = [call for call in seen if call[0] >= began]
         found[source] = {
             "permitted_per_second": round(rate, 4),
+            "permitted_at_once": at_once[source],
             "calls": len(inside),
-            "used": used_share(inside, began, ended, rate),
-            "over": worst_excess(moments, limit.burst, limit.rate),
+            "used": used_share(inside, rate, at_once[source]),
+            "over": worst_excess([moment for moment, _ in seen], limit.burst, limit.rate),
         }
     return found
 
@@ -122,7 +146,7 @@ def _checks(figures: Mapping[str, Mapping[str, Any]]) -> list[Check]:
 
 def _grid(figures: Mapping[str, Mapping[str, Any]]) -> Grid:
     rows = [(name, *each.values()) for name, each in figures.items()]
-    return Grid("All sources at once", ("source", ">permitted/s", ">calls", ">used", ">over"), rows)
+    return Grid("All sources at once", ("source", ">permitted/s", ">at once", ">calls", ">used", ">over"), rows)
 
 
 if __name__ == "__main__":

@@ -16,6 +16,7 @@ from uuid import UUID
 import typer
 
 from cli import (
+    albums,
     artists,
     audit,
     backfill,
@@ -407,6 +408,7 @@ app.add_typer(importing.app, name="import", rich_help_panel=HAND)
 app.add_typer(listens.app, name="listens", rich_help_panel=LOOK)
 app.add_typer(listens.sync, name="sync", rich_help_panel=HAND)
 app.add_typer(performers.app, name="performer", rich_help_panel=LOOK)
+app.add_typer(albums.app, name="album", rich_help_panel=LOOK)
 app.add_typer(duplicates.app, name="duplicates", rich_help_panel=DECIDE)
 app.add_typer(train.app, name="train", rich_help_panel=RUN)
 app.add_typer(reviews.app, name="reviews", rich_help_panel=DECIDE)

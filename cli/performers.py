@@ -13,7 +13,7 @@ from cli.options import AsJson, Data
 from cli.show import console, note, print_json, table
 from enrichment.domain.subjects import Kind
 from enrichment.reservoir.performers import Performer
-from enrichment.services import events, performers
+from enrichment.services import artwork, events, performers
 
 app = typer.Typer(help="Performers: who said what, and enriching those of Resident Advisor.", no_args_is_help=True)
 
@@ -39,6 +39,13 @@ def enrich_command(
     with opened(data, with_tables=True) as fleet:
         performers.enrich_performer(fleet.fleet, given, priority, force_refresh=force)
     _accepted(1)
+
+
+@app.command("fetch-artwork")
+def fetch_artwork_command(given: Id, priority: Priority = artwork.DEFAULT_PRIORITY, data: Data = None) -> None:
+    """Download and check the chosen picture of a known performer."""
+    with opened(data, with_tables=True) as fleet:
+        note(artwork.request_artwork(fleet.fleet, performer_id=given, priority=priority))
 
 
 @app.command("enrich-event")

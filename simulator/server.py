@@ -123,8 +123,18 @@ class Simulator:
         cut = rule is not None and rule.fault in ("reset", "hang")
         target = request.path + (f"?{request.query}" if request.query else "")
         status = 0 if cut else reply.status
-        self.witness.write(now, source, request.method, target, status=status, verdict=reply.verdict, items=reply.items)
-        await self._sleep(upstream.latency(request) / self.speed if verdict == "ok" else 0.005)
+        takes = upstream.latency(request) / self.speed if verdict == "ok" else 0.005
+        self.witness.write(
+            now,
+            source,
+            request.method,
+            target,
+            status=status,
+            verdict=reply.verdict,
+            items=reply.items,
+            seconds=round(takes, 4),
+        )
+        await self._sleep(takes)
         if rule is None:
             await _send(send, reply)
         else:

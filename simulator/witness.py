@@ -35,8 +35,10 @@ class Witness:
         self.offset = self._file.tell() if self._file else 0
         self.tallies: dict[str, Tally] = {}
 
-    def write(self, t: float, source: str, method: str, path: str, *, status: int, verdict: str, items: int) -> None:
-        """One request, by its arrival. A status of 0 stands for a connection that was cut."""
+    def write(
+        self, t: float, source: str, method: str, path: str, *, status: int, verdict: str, items: int, seconds: float
+    ) -> None:
+        """One request, by its arrival. A status of 0 stands for a connection that was cut. seconds: to its answer."""
         tally = self.tallies.setdefault(source, Tally())
         tally.requests += 1
         tally.items += items
@@ -45,7 +47,7 @@ class Witness:
         setattr(tally, verdict, getattr(tally, verdict) + 1)
         if self._file:
             line = {"t": t, "source": source, "method": method, "path": path, "status": status, "verdict": verdict}
-            self._lines.append(json.dumps({**line, "items": items}, ensure_ascii=False) + "\n")
+            self._lines.append(json.dumps({**line, "items": items, "seconds": seconds}, ensure_ascii=False) + "\n")
 
     def flush(self) -> None:
         """Everything written so far is in the file."""

@@ -40,10 +40,15 @@ class TestWindows:
         assert worst_excess([*on_time, 1010.1, 1010.2], 1, 2.0) > 0
 
     def test_the_share_is_that_of_the_calls_permitted(self) -> None:
-        moments = [number / 2 for number in range(101)]
-        assert used_share(moments, 0, 50, 2.0) == pytest.approx(1.0)
-        assert used_share(moments, 10, 40, 4.0) == pytest.approx(0.5)
-        assert used_share([1.0], 0, 50, 2.0) == 0.0
+        calls = [(number / 2, 0.1) for number in range(101)]
+        assert used_share(calls, 2.0, 1) == pytest.approx(1.0)
+        assert used_share(calls, 4.0, 1) == pytest.approx(0.5)
+        assert used_share([(1.0, 0.1)], 2.0, 1) == 0.0
+
+    def test_whoever_permits_one_call_at_once_permits_no_more_than_answers_let(self) -> None:
+        calls = [(number * 1.0, 1.0) for number in range(11)]
+        assert used_share(calls, 2.0, 1) == pytest.approx(1.0)
+        assert used_share(calls, 2.0, 2) == pytest.approx(0.5)
 
 
 @dataclass(frozen=True)
@@ -109,5 +114,5 @@ def test_a_peer_does_the_same_work(shop: Shop, name: str) -> None:
 
 def test_the_witness_log_is_read_by_source(tmp_path: Path) -> None:
     log = tmp_path / "log.jsonl"
-    log.write_text('{"t": 1.5, "source": "deezer"}\n{"t": 2.5, "source": "deezer"}\n{"t": 3.0, "sour', "utf-8")
-    assert calls_in(log) == {"deezer": [1.5, 2.5]}
+    log.write_text('{"t": 1.5, "source": "deezer", "seconds": 0.2}\n{"t": 2.5, "source": "dee', "utf-8")
+    assert calls_in(log) == {"deezer": [(1.5, 0.2)]}

@@ -236,16 +236,19 @@ class TestOverBudget:
     def test_paused_between_claim_and_write_sends_nothing(self, bench: Bench, upstream: Upstream) -> None:
         bench.track()
         ticket = next(ticket for source, ticket in bench.tickets if source == "alpha")
-        send = bench.fleet.wire.ask
+        wire = bench.fleet.wire
 
         class Pausing:
             """The wire, with a pause that arrives in the last moment."""
 
             def ask(self, *arguments: Any) -> Any:
                 bench.fleet.limiter.pause("alpha", 60, "429 elsewhere", ours=True)
-                return send(*arguments)
+                return wire.ask(*arguments)
 
-        bench.fleet.wire = Pausing()  # type: ignore[assignment]  # only its ask is used
+            def close(self) -> None:
+                wire.close()
+
+        bench.fleet.wire = Pausing()  # type: ignore[assignment]  # only these two are used
         said = fetch(bench.fleet, "alpha", ticket)
         assert (said.outcome, said.lookups) == ("blocked", 1)
         assert not upstream.asked
