@@ -9,7 +9,8 @@ import typer
 
 import linernotes_client as client
 from cli.main import app as cli
-from enrichment.services import artwork, events, intake, listens, performers, submit
+from enrichment.domain.orders import TASKS
+from enrichment.services import artwork, events, listens, performers, submit
 from enrichment.settings import load
 from service.app import create
 from tests.support import ROOT
@@ -102,7 +103,7 @@ def test_every_function_is_there(routes: set[str]) -> None:
         assert route in routes, name
         assert any(hasattr(module, TAKEN.get(name, name)) for module in IN_SERVICES), name
         if name not in ANSWERS:
-            assert name in celery.tasks.keys() & vars(tasks).keys() & intake.TASKS & vars(client).keys(), name
+            assert name in celery.tasks.keys() & vars(tasks).keys() & TASKS & vars(client).keys(), name
 
 
 @pytest.mark.parametrize("words", sorted(set(COMMANDS.values())))

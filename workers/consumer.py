@@ -11,7 +11,7 @@ import structlog
 from celery.worker import consumer as stock
 from celery.worker.consumer.consumer import logger
 
-from enrichment.services.intake import Order, id_of
+from enrichment.domain.orders import Order, id_of
 from workers import deliveries, overdue
 from workers.messages import is_newer, order_in
 from workers.unreadable import keep, refuse

@@ -29,9 +29,9 @@ from kombu.connection import Connection
 from kombu.exceptions import KombuError
 from sqlalchemy.exc import SQLAlchemyError
 
+from enrichment.domain.orders import Order
 from enrichment.reservoir.retrying import passes
 from enrichment.services import intake
-from enrichment.services.intake import Order
 from enrichment.settings import Settings
 from workers import deliveries, process
 from workers.unreadable import keep

@@ -16,7 +16,7 @@ from enrichment.bootstrap import register_sources
 from enrichment.services.steward import retire
 from workers import foreign, process
 from workers.overdue import forget_old_requests, submit_overdue
-from workers.tasks import register_fetches
+from workers.tasks import register_fetch
 from workers.unreadable import bring_in
 
 ROUND_SECONDS = 1.0
@@ -32,7 +32,8 @@ def join(**_: Any) -> None:
     # A turn's moment is kept only if its thread runs when it comes: with the default of 5 ms, ten threads that settle
     # hold up the one that is about to call by 50.
     sys.setswitchinterval(0.0005)
-    register_fetches()
+    for source in process.fleet().sources:
+        register_fetch(source)
     register_sources(process.fleet())
     process.fleet().standings()
     process.steward().beat()

@@ -9,7 +9,7 @@ from typing import Any
 
 from celery import signals
 
-from enrichment.services.intake import TASKS, Order, id_of
+from enrichment.domain.orders import TASKS, Order, id_of
 
 VERSION = 1
 """Of tasks and their arguments. Raise it with a change that workers before it would misunderstand."""

@@ -8,10 +8,10 @@ import redis
 import structlog
 from sqlalchemy.exc import SQLAlchemyError
 
+from enrichment.domain.orders import Order, id_of
 from enrichment.reservoir import requests as taken_in
 from enrichment.reservoir.retrying import in_transaction, passes
 from enrichment.services import intake
-from enrichment.services.intake import Order
 from workers import deliveries, journal, process
 from workers.messages import is_newer, opened
 from workers.unreadable import keep, refuse
@@ -72,12 +72,12 @@ def _end(id_: str, message: bytes | None) -> bool:
     try:
         headers, order = opened(message)
     except (ValueError, KeyError, TypeError) as error:
-        keep(f"cannot be read in the journal: {error}", message, request_id=intake.id_of(id_))
+        keep(f"cannot be read in the journal: {error}", message, request_id=id_of(id_))
         return True
     if is_newer(headers):
         return False
     if order is None:
-        keep("names no task in the journal", message, request_id=intake.id_of(id_))
+        keep("names no task in the journal", message, request_id=id_of(id_))
         return True
     if deliveries.begun_too_often(id_):
         refuse(order, "workers died under it")

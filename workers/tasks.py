@@ -1,25 +1,16 @@
-"""The tasks, by the names producers know. A few lines each: the services do the work."""
+"""The tasks, by the names producers know. What a worker does with them stands in `workers.work`.
+
+It is imported at work: whoever imports this module to call `.delay()` does without the fleet, in time and in memory.
+"""
 
 from __future__ import annotations
 
 from typing import Any
 
-import redis
-import structlog
-from celery import Task, signals
-from celery.exceptions import Reject
-from sqlalchemy.exc import DBAPIError, SQLAlchemyError
+from celery import Task
 
-from enrichment.reservoir.retrying import passes
-from enrichment.services import fetch as fetching
-from enrichment.services import intake
-from enrichment.services.intake import Order
-from workers import deliveries, process
+from enrichment.domain.orders import Order, id_of
 from workers.app import app
-from workers.overdue import leave_journal
-from workers.unreadable import refuse
-
-log = structlog.get_logger()
 
 
 class Submission(Task):
@@ -29,30 +20,16 @@ class Submission(Task):
 
     def take(self, args: tuple[Any, ...], given: dict[str, Any]) -> str:
         """Submits it. What cannot be accepted now goes back to its queue: it is not lost, and it is not ours yet."""
-        order = Order(self.name, args, given, intake.id_of(self.request.id))
-        with structlog.contextvars.bound_contextvars(correlation_id=order.trace_id):
-            return self._take(order)
+        from workers import work  # noqa: PLC0415 - see above
 
-    def _take(self, order: Order) -> str:
-        try:
-            taken = intake.take(process.fleet(), order)
-        except SQLAlchemyError as error:
-            if not passes(error):
-                raise
-            log.warning("the database is away", error=str(error)[:200])
-            if self.request.delivery_info and self.request.delivery_info.get("redelivered"):
-                deliveries.ended(self.request.id)
-            raise Reject(reason="the database is away", requeue=True) from error
-        for refusal in taken.refused:
-            refuse(refusal.order, refusal.error)
-        leave_journal(self.request.id)
-        return taken.said
+        return work.submit(Order(self.name, args, given, id_of(self.request.id)), self.request)
 
     def on_failure(self, exc: Exception, task_id: str, args: Any, kwargs: Any, einfo: Any) -> None:
         """An error of ours that nobody has foreseen."""
+        from workers import work  # noqa: PLC0415 - see above
+
         del einfo
-        refuse(Order(self.name, args, kwargs, intake.id_of(task_id)), f"{type(exc).__name__}: {exc}")
-        leave_journal(task_id)
+        work.give_up(Order(self.name, args, kwargs, id_of(task_id)), exc, task_id)
 
 
 @app.task(name="enrich_track", base=Submission, bind=True)
@@ -133,30 +110,11 @@ def sync_lastfm(self: Submission, *args: Any, **given: Any) -> str:
     return self.take(args, given)
 
 
-@signals.task_revoked.connect
-def give_up(request: Any = None, **_: Any) -> None:
-    """A person has taken it back."""
-    leave_journal(getattr(request, "id", None))
-
-
-def _fetch(source: str, ticket: str) -> str:
-    try:
-        return str(fetching.fetch(process.fleet(), source, ticket))
-    except (redis.RedisError, DBAPIError) as error:
-        # What this fetch held comes back through the steward; there is nothing to retry here.
-        log.warning("fetch was cut short", source=source, error=f"{type(error).__name__}: {error}"[:200])
-        return f"{source}: cut short by {type(error).__name__}"
-
-
 def register_fetch(source: str) -> None:
     """A task of its own name per source, so that people see in Flower who is asked."""
 
     @app.task(name=f"fetch.{source}", typing=False)
     def fetch(ticket: str = "") -> str:
-        return _fetch(source, ticket)
+        from workers import work  # noqa: PLC0415 - see above
 
-
-def register_fetches() -> None:
-    """One for each source there is."""
-    for source in process.fleet().sources:
-        register_fetch(source)
+        return work.fetch(source, ticket)

@@ -18,7 +18,6 @@ from redis.exceptions import ConnectionError as RedisConnectionError
 
 from workers import journal
 from workers.messages import is_journaled
-from workers.unreadable import keep
 
 
 class NoMessage(ValueError):  # noqa: N818 - what was popped is no message
@@ -27,6 +26,12 @@ class NoMessage(ValueError):  # noqa: N818 - what was popped is no message
     def __init__(self, raw: bytes, why: str) -> None:
         super().__init__(why)
         self.raw = raw
+
+
+def _keep(error: str, raw: bytes) -> None:
+    from workers.unreadable import keep  # noqa: PLC0415 - producers, who never read, do without the fleet
+
+    keep(error, raw)
 
 
 class Channel(stock.Channel):
@@ -54,11 +59,11 @@ class Channel(stock.Channel):
         try:
             return super()._brpop_read(**options)
         except NoMessage as no:
-            keep(str(no), no.raw)
+            _keep(str(no), no.raw)
         except json.JSONDecodeError as error:
-            keep(f"not JSON: {error.msg}", error.doc.encode())
+            _keep(f"not JSON: {error.msg}", error.doc.encode())
         except UnicodeDecodeError as error:
-            keep("not UTF-8", bytes(error.object))
+            _keep("not UTF-8", bytes(error.object))
         return True
 
 

@@ -12,8 +12,8 @@ import redis
 import structlog
 from sqlalchemy.exc import SQLAlchemyError
 
+from enrichment.domain.orders import Order
 from enrichment.reservoir import dead_letters
-from enrichment.services.intake import Order
 from workers import process
 
 LIST = "unreadable"

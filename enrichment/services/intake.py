@@ -2,50 +2,20 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import structlog
 
+from enrichment.domain.orders import Order
 from enrichment.services.artwork import request_artwork
 from enrichment.services.calls import CALLS, Call, ImportEvents
 from enrichment.services.fleet import Fleet
 from enrichment.services.requests import AlbumRequest, BadRequest, PerformerRequest, Request, TrackRequest, read
 from enrichment.services.submit import submit_all
 
-LONGEST_ID = 200
-
 log = structlog.get_logger()
-
-
-@dataclass(frozen=True, slots=True)
-class Order:
-    """A task as its producer wrote it. id: of its message; what has the same one is taken in once."""
-
-    task: str
-    args: Sequence[Any] = ()
-    kwargs: Mapping[str, Any] | None = None
-    id: str | None = None
-
-    @property
-    def given(self) -> dict[str, Any]:
-        """Its keywords."""
-        return dict(self.kwargs or {})
-
-    @property
-    def trace_id(self) -> str | None:
-        """What the producer follows it by, else its own id."""
-        return id_of(self.given.get("correlation_id")) or self.id
-
-    def on(self, priority: int | None) -> Order:
-        """The same at another priority, where one is given."""
-        return self if priority is None else replace(self, kwargs={**self.given, "priority": priority})
-
-    def shown(self) -> dict[str, Any]:
-        """As a dead letter keeps it, and as `order_of` reads it."""
-        return {"task": self.task, "args": list(self.args), "kwargs": self.given}
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,16 +59,6 @@ def order_of(kept: Mapping[str, Any], id_: str | None = None) -> Order:
     return Order(task, args, kwargs, id_)
 
 
-def id_of(given: Any) -> str | None:
-    """A message's id as the database can hold it: anything long or odd by its digest."""
-    if given is None or given == "":
-        return None
-    said = str(given)
-    if len(said) <= LONGEST_ID and said.isprintable():
-        return said
-    return hashlib.blake2b(said.encode("utf-8", "surrogatepass"), digest_size=16).hexdigest()
-
-
 _ONE: Mapping[str, type[Request]] = {
     "enrich_track": TrackRequest,
     "enrich_performer": PerformerRequest,
@@ -119,9 +79,9 @@ def _read(model: type[Request], order: Order) -> Request:
 
 
 def _handler(task: str) -> Callable[[Fleet, Order], Taken]:
-    if task not in _TASKS:
-        raise BadRequest(f"no task of the name {task!r}; there are {', '.join(_TASKS)}")
-    return _TASKS[task]
+    if task not in HANDLERS:
+        raise BadRequest(f"no task of the name {task!r}; there are {', '.join(HANDLERS)}")
+    return HANDLERS[task]
 
 
 def _take_one(fleet: Fleet, order: Order) -> Taken:
@@ -195,12 +155,10 @@ def _take_call(fleet: Fleet, order: Order) -> Taken:
     return Taken(str(imported.shown()), tuple(rejected))
 
 
-_TASKS: Mapping[str, Callable[[Fleet, Order], Taken]] = {
+HANDLERS: Mapping[str, Callable[[Fleet, Order], Taken]] = {
     **dict.fromkeys(_ONE, _take_one),
     **dict.fromkeys(CALLS, _take_call),
     "enrich_tracks": _take_list,
     "fetch_artwork": _take_artwork,
 }
-
-TASKS = frozenset(_TASKS)
-"""Tasks that hand work in."""
+"""One for each of `orders.TASKS`."""

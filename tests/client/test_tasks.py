@@ -17,6 +17,7 @@ from sqlalchemy import Engine, text
 import celeryconfig as fleet
 import linernotes_client
 import workers.tasks
+from enrichment.domain import orders
 from enrichment.embedded import Servers
 from enrichment.services import intake
 from linernotes_client import celeryconfig as producer
@@ -48,7 +49,7 @@ def send(broker_url: str, *sent: Sent, **variables: str) -> subprocess.Completed
 
 
 def test_the_fleet_knows_the_tasks() -> None:
-    assert intake.TASKS == TASKS
+    assert orders.TASKS == intake.HANDLERS.keys() == TASKS
     assert set(workers.tasks.app.tasks) >= TASKS
 
 

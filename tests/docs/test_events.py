@@ -12,7 +12,7 @@ from typer.testing import CliRunner, Result
 
 from cli.main import app
 from enrichment.domain.completeness import WEIGHTS
-from enrichment.services import intake
+from enrichment.domain.orders import TASKS
 from tests.conftest import Empty
 from tests.docs.pages import blocks, table_under
 
@@ -35,7 +35,7 @@ def test_tasks() -> None:
     told = {
         name for row in table_under("docs/events.md", "## Enriching many") for name in re.findall(r"`(\w+)\(", row[0])
     }
-    assert told <= intake.TASKS
+    assert told <= TASKS
 
 
 def test_its_commands_run(empty: Empty, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

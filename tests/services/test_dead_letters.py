@@ -7,12 +7,12 @@ from typing import Any
 
 import pytest
 
+from enrichment.domain.orders import LONGEST_ID, Order, id_of
 from enrichment.domain.subjects import Lane
 from enrichment.reservoir import dead_letters as rows
 from enrichment.reservoir.dead_letters import Filter
 from enrichment.services import dead_letters, intake
 from enrichment.services.dead_letters import Replayed
-from enrichment.services.intake import Order
 from enrichment.services.requests import BadRequest
 from tests.conftest import Empty
 from tests.services.fakes import Alpha, Bench, Beta, Upstream, a_bench
@@ -293,8 +293,8 @@ class TestOnce:
 
     @pytest.mark.parametrize("id_", ["x" * 5000, "a\x00b", "\ud800", 7])
     def test_any_id_can_be_kept(self, bench: Bench, id_: Any) -> None:
-        kept = intake.id_of(id_)
+        kept = id_of(id_)
         assert kept is not None
-        assert len(kept) <= intake.LONGEST_ID
+        assert len(kept) <= LONGEST_ID
         intake.take(bench.fleet, Order("enrich_performer", (), {"name": "Air"}, kept))
         assert bench.rows("SELECT id FROM requests") == [(kept,)]

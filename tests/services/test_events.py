@@ -10,9 +10,10 @@ from typing import Any
 import pytest
 from sqlalchemy.event import listen
 
+from enrichment.domain.orders import Order
 from enrichment.domain.text import name_key
 from enrichment.services.events import enrich_event_performers, import_events
-from enrichment.services.intake import Order, take
+from enrichment.services.intake import take
 from enrichment.services.line_ups import read_event
 from enrichment.services.requests import BadRequest, Unknown
 from enrichment.sources.residentadvisor import ResidentAdvisor

@@ -14,10 +14,11 @@ from typing import Any
 import httpx
 import pytest
 
+from enrichment.domain.orders import Order
 from enrichment.domain.questions import Question
 from enrichment.domain.subjects import Kind
 from enrichment.services.artwork import artwork_backfill
-from enrichment.services.intake import Order, take
+from enrichment.services.intake import take
 from enrichment.services.listen_shapes import inside, read_listen
 from enrichment.services.listens import (
     Choice,

@@ -11,9 +11,10 @@ import pytest
 import structlog
 from sqlalchemy.event import listen
 
+from enrichment.domain.orders import Order
 from enrichment.services import performers
 from enrichment.services.events import import_events
-from enrichment.services.intake import Order, take
+from enrichment.services.intake import take
 from enrichment.services.requests import PerformerRequest, Unknown, read
 from enrichment.services.submit import submit
 from tests.services.fakes import Bench

@@ -183,7 +183,7 @@ def _run(running: Worker, fleet: Fleet, producer: Celery, broker: redis.Redis, r
     for name, value in IN_DATABASE.items():
         with audited(fleet, "the test", "set key", name):
             keys.put(fleet, name, value)
-    eventually(lambda: _opens(fleet), 20, "the right key opens lastfm")
+    eventually(lambda: _opens(fleet), 60, "the right key opens lastfm")
     assert keys.test(fleet, "SPOTIFY_CLIENT_SECRET")[0].opens
     producer.send_task("enrich_tracks", args=[songs[10:]])
     for item in songs[20:23]:
@@ -192,7 +192,7 @@ def _run(running: Worker, fleet: Fleet, producer: Celery, broker: redis.Redis, r
     told = "SELECT FROM settles s JOIN lookups l ON l.id = s.lookup_id WHERE l.source = :source AND s.outcome = 'found'"
     for source in ("lastfm", "spotify"):
         eventually(lambda source=source: rows(told, source=source), 60, f"{source} answers the new key")  # type: ignore[misc]  # of a loop
-    eventually(lambda: _ended(rows, 30), 90, "the tracks end")
+    eventually(lambda: _ended(rows, 30), 120, "the tracks end")
     assert running.is_alive
 
 
