@@ -230,7 +230,7 @@ def _of_every_source(
     for step in selector.ranked(step for step in giving if step.needs <= situation.known):
         best.setdefault(step.source, step)
     ahead = [step.needs - situation.known for step in giving if step.source not in best]
-    towards = ways.first_steps(need for needs in ahead for need in needs)
+    towards = ways.towards(need for needs in ahead for need in needs)
     return towards | {step for source, step in best.items() if source not in busy}
 
 
@@ -282,21 +282,27 @@ class Ways:
 
     def first_steps(self, missing: Iterable[str]) -> frozenset[Step]:
         """What can be asked now on the cheapest ways to these fields; nothing where an open question leads there."""
+        return self.towards(self._nearest(field) for field in missing)
+
+    def towards(self, names: Iterable[str]) -> frozenset[Step]:
+        """The same for names in the graph, as questions need them: a parent's value is no key of the subject."""
         found: set[Step] = set()
-        for name in missing:
+        for name in names:
             self._walk(name, found.add)
         return frozenset(found)
 
     def waiting_for(self, missing: Iterable[str]) -> bool:
         """Does the cheapest way to any of these fields begin with a question that is open?"""
-        return any(self._walk(field, lambda _step: None) for field in missing)
+        return any(self._walk(self._nearest(field), lambda _step: None) for field in missing)
 
-    def _walk(self, field: str, take: Callable[[Step], object]) -> bool:
+    def _nearest(self, field: str) -> str:
+        return min(_with_parents(self._kind, (field,)), key=lambda name: self._fields.get(name, inf))
+
+    def _walk(self, name: str, take: Callable[[Step], object]) -> bool:
         """Follow the way back to where it can start. True where it starts with an open question."""
-        names = [name for name in _with_parents(self._kind, (field,)) if name in self._by]
-        if not names:
+        step = self._by.get(name)
+        if step is None:
             return False
-        step = self._by[min(names, key=lambda name: self._fields[name])]
         if step in self._open:
             return True
         unknown = [need for need in step.needs if need not in self._keys]

@@ -252,6 +252,17 @@ def test_wanted_at_once_it_is_asked_of_every_source(satisfied: str, opened: str,
     assert "album:covers.album" in names(plan(COVERS.of(TRACK), with_release).steps)
 
 
+def test_what_an_album_says_is_no_key_of_its_track() -> None:
+    steps = Steps(
+        [
+            asks("by.label", TRACK, "label", "bpm"),
+            asks("own.label", TRACK, "artist_name title", "label", calls=5),
+            asks("albums.label", ALBUM, "artist_name title", "label"),
+        ]
+    )
+    assert names(plan(steps.of(TRACK), situation("bpm", known=WITH_ALBUM)).steps) == {"own.label"}
+
+
 @st.composite
 def situations(draw: st.DrawFn) -> tuple[tuple[Step, ...], Situation]:
     """A kind's steps, and a situation among them."""
