@@ -50,7 +50,9 @@ class Verdict(StrEnum):
     UNREADABLE = "unreadable"
     """An answer in a shape we do not know."""
     BLOCKED = "blocked"
-    """We did not send it: the source was paused or out of budget at the moment of writing."""
+    """We did not send it: the source was paused or out of budget at the moment of writing. With a retry_after it was
+    the host of this one address.
+    """
 
 
 OUTCOME_OF: dict[Verdict, Outcome] = {

@@ -224,7 +224,7 @@ def _unasked(fleet: Fleet, claim: Claim) -> Judgement:
 
 
 def _settle(fleet: Fleet, claims: list[Claim], result: Result) -> Advanced:
-    if result.judgement.verdict is Verdict.BLOCKED:
+    if result.judgement.verdict is Verdict.BLOCKED and result.judgement.retry_after is None:
         with fleet.engine.begin() as connection:
             line.give_back(connection, claims)
         if claims[0].question in fleet.missing(claims[0].source):

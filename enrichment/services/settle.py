@@ -12,9 +12,9 @@ from uuid import UUID
 import structlog
 from sqlalchemy import Connection
 
-from enrichment.domain.backoff import SHED_LIMIT, retry_delay, shed_delay
+from enrichment.domain.backoff import LONGEST_SHED, SHED_LIMIT, retry_delay, shed_delay
 from enrichment.domain.findings import Candidate, Finding, Statement
-from enrichment.domain.outcomes import OUTCOME_OF, Answer, Outcome, Verdict
+from enrichment.domain.outcomes import OUTCOME_OF, Answer, Judgement, Outcome, Verdict
 from enrichment.domain.subjects import Kind, clean_value, without_nul
 from enrichment.domain.text import name_key, title_key
 from enrichment.reservoir import artwork, findings, merging, settling
@@ -154,9 +154,9 @@ def _of_judgement(fleet: Fleet, claim: Claim, result: Result, *, alone: bool, fi
     outcome = OUTCOME_OF[judgement.verdict]
     note = judgement.message
     match judgement.verdict:
-        case Verdict.SHED if claim.sheds < SHED_LIMIT:
-            delay = shed_delay(fleet.jitter()) / fleet.speed
-            return Settlement(claim, outcome, Move.LATER, note, delay=delay, shed=True, misses=claim.misses)
+        case Verdict.SHED | Verdict.BLOCKED if (delay := _put_off(fleet, claim, judgement)) is not None:
+            shed = judgement.verdict is Verdict.SHED
+            return Settlement(claim, outcome, Move.LATER, note, delay=delay, shed=shed, misses=claim.misses)
         case Verdict.SHED | Verdict.FAILING:
             return _try_later(fleet, claim, note, result.excerpt)
         case Verdict.REFUSED:
@@ -168,6 +168,15 @@ def _of_judgement(fleet: Fleet, claim: Claim, result: Result, *, alone: bool, fi
             return Settlement(claim, outcome, Move.WAIT, note, split=max(1, size // 2), misses=claim.misses)
         case _:
             return Settlement(claim, outcome, Move.WAIT, note, misses=claim.misses)
+
+
+def _put_off(fleet: Fleet, claim: Claim, judgement: Judgement) -> float | None:
+    """Seconds for which a lookup that was shed, or held back by us, is left alone; None where it is shed too often."""
+    if judgement.verdict is Verdict.BLOCKED:
+        return judgement.retry_after
+    if claim.sheds >= SHED_LIMIT:
+        return None
+    return max(shed_delay(fleet.jitter()) / fleet.speed, min(judgement.retry_after or 0.0, LONGEST_SHED))
 
 
 def _try_later(fleet: Fleet, claim: Claim, why: str, excerpt: str) -> Settlement:

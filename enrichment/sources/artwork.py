@@ -2,7 +2,8 @@
 it is made into the sizes that pages show.
 
 Pictures come from any host, so what one of them refuses says nothing about the others: it is an answer, not a refusal
-that stops the source. Private addresses are refused by the wire.
+that stops the source. One that asks us to wait is waited for, and the others go on. Private addresses are refused by
+the wire.
 """
 
 from __future__ import annotations
@@ -26,6 +27,8 @@ from enrichment.sources.reading import Told, fields_of, text
 LARGEST_BYTES = 15_000_000
 LARGEST_PIXELS = 50_000_000
 SMALLEST_SIDE = 100
+UNSAID_SECONDS = 5.0
+"""To leave a host alone that says "too fast" and not for how long."""
 
 _MAGIC = (
     ("jpeg", b"\xff\xd8\xff", 0, b""),
@@ -50,6 +53,7 @@ class Artwork(Source[Line]):
     terms = Terms(attribution="", url="", licence="as the source of the picture's address says")
     freshness = Freshness(days=90)
     cache_seconds = 0.0
+    hosts_apart = True
     questions = (
         Question(
             name="download",
@@ -95,10 +99,10 @@ class Artwork(Source[Line]):
         return [replace(told.answer(), pictures=shown.jpegs)]
 
     def judge(self, reply: Reply) -> Judgement:
-        """One host's refusal is an answer about this picture; its "too fast" is no reason to pause all hosts."""
+        """One host's refusal is an answer about this picture; its "wait" is for its own pictures."""
         verdict = judge_http(reply)
-        if verdict.verdict is Verdict.OUR_RATE:
-            return Judgement(Verdict.SHED, verdict.retry_after, verdict.message)
+        if verdict.verdict is Verdict.OUR_RATE or verdict.retry_after:
+            return Judgement(Verdict.SHED, verdict.retry_after or UNSAID_SECONDS, verdict.message)
         return ANSWER if verdict.verdict in (Verdict.REFUSED, Verdict.BAD_REQUEST) else verdict
 
 

@@ -125,6 +125,8 @@ class Source(ABC, Generic[C]):
         Both are class attributes, or set in __init__ where they depend on an option.
     sites: further hosts of the same upstream, by name; they share its budget.
     probes: options that the upstream itself can tell (see `probe`) where the operator has not set them.
+    hosts_apart: its addresses lead to hosts that have nothing to do with each other: one that asks us to wait is waited
+        for, fleet-wide, and the others go on.
     max_seconds: a call's whole deadline. cache_seconds: how long a reply may be used again.
     """
 
@@ -138,6 +140,7 @@ class Source(ABC, Generic[C]):
     secrets: ClassVar[tuple[str, ...]] = ()
     sites: ClassVar[tuple[Site, ...]] = ()
     probes: ClassVar[tuple[str, ...]] = ()
+    hosts_apart: ClassVar[bool] = False
     max_seconds: ClassVar[float] = 10.0
     cache_seconds: ClassVar[float] = 24 * 3600.0
 

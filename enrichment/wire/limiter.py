@@ -204,6 +204,15 @@ class Limiter:
             return NotNow(wait)
         return NotNow(_seconds(reply[1]) if len(reply) > 1 else terms.longest_wait, paused=True)
 
+    def hold(self, host: str, seconds: float) -> None:
+        """No requests to this host for so long, fleet-wide, whatever else its source may ask. Never shortened."""
+        if self.held(host) < seconds:
+            self._redis.set(_host(host), "", px=max(1, round(seconds * 1000)))
+
+    def held(self, host: str) -> float:
+        """Seconds until this host may be asked again."""
+        return max(0, self._redis.pttl(_host(host))) / 1000
+
     def written(self, turn: Turn) -> None:
         """Right after the request was written: where that took long, the next one has to wait for longer."""
         terms, took = self._terms(turn.source), self._monotonic() - turn.asked
@@ -275,6 +284,10 @@ class Limiter:
             turns=int(turns),
             calls=int(calls),
         )
+
+
+def _host(host: str) -> str:
+    return f"limiter:host:{host}"
 
 
 def _seconds(milliseconds: bytes | int) -> float:

@@ -43,6 +43,8 @@ WRITES_REQUEST, HAS_WRITTEN = "http11.send_request_headers.started", "http11.sen
 LARGEST_BODY = 20_000_000
 CONNECT_SECONDS = 3.0
 REDIRECTS = 5
+LONGEST_HOLD = 3600.0
+"""Seconds that we believe a host of a source whose hosts are apart: it may be anybody's."""
 SHORTEST_SECRET = 6
 """Characters from which a key counts as a secret in texts: TheAudioDB's public one is "123", which stands anywhere."""
 
@@ -270,6 +272,9 @@ class Wire:
             raise NoAnswer(Judgement(Verdict.FAILING, message=f"more than {REDIRECTS} redirects"), reply)
         judgement = call.source.judge(reply)
         if judgement.verdict is not Verdict.ANSWER:
+            if call.source.hosts_apart and judgement.retry_after:
+                with _ours(call):
+                    self._limiter.hold(_origin(url)[1], min(judgement.retry_after, LONGEST_HOLD))
             raise NoAnswer(judgement, reply)
         return reply
 
@@ -277,6 +282,8 @@ class Wire:
         sent = {"user-agent": USER_AGENT, "accept-encoding": "gzip, deflate"} | {
             k.lower(): v for k, v in headers.items()
         }
+        if call.source.hosts_apart:
+            self._mind_host(call, url)
         call.started = self._monotonic()
         try:
             return self._read(call, method, url, sent, body)
@@ -290,6 +297,12 @@ class Wire:
             raise NoAnswer(Judgement(Verdict.FAILING, message=f"{type(error).__name__}: {error}"[:300])) from error
         finally:
             call.seconds += self._monotonic() - call.started
+
+    def _mind_host(self, call: Call, url: str) -> None:
+        with _ours(call):
+            left = self._limiter.held(_origin(url)[1])
+        if left > 0:
+            raise NoAnswer(Judgement(Verdict.BLOCKED, left, "its host has asked us to wait"))
 
     def _read(self, call: Call, method: str, url: str, headers: Mapping[str, str], body: bytes) -> Reply:
         left = max(0.001, call.deadline - self._monotonic())
@@ -331,7 +344,7 @@ class Wire:
             self._sleep(early)
         while (no := self._limiter.use(call.turn)) is not None:
             if no.paused:
-                raise NoAnswer(Judgement(Verdict.BLOCKED, no.after, "paused before the request was written"))
+                raise NoAnswer(Judgement(Verdict.BLOCKED, None, "paused before the request was written"))
             if self._monotonic() + no.after > call.deadline:
                 # With requests out already it is the upstream, by its redirects, that needs more than a call may take.
                 verdict = Verdict.FAILING if call.calls else Verdict.BLOCKED

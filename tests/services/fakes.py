@@ -24,7 +24,7 @@ from enrichment.services.requests import TrackRequest, read
 from enrichment.services.steward import Steward
 from enrichment.services.submit import submit
 from enrichment.settings import Settings, load
-from enrichment.sources.base import Ask, Line, Reply, Source, judge_http
+from enrichment.sources.base import Ask, Line, Reply, Source, judge_http, retry_after
 from tests.conftest import Empty
 from tests.support import FakeTransport
 
@@ -71,7 +71,7 @@ class Fake(Source[Line]):
 
     def judge(self, reply: Reply) -> Judgement:
         if reply.status == 503 and b"shed" in reply.body:
-            return Judgement(Verdict.SHED, message="sheds load")
+            return Judgement(Verdict.SHED, retry_after(reply), "sheds load")
         return judge_http(reply)
 
 

@@ -233,6 +233,35 @@ class TestOverBudget:
         assert tuple(row) == (5, 1, "try_later")
         assert bench.fleet.limiter.now("alpha").paused_for == 0
 
+    def test_what_is_shed_for_longer_waits_for_longer(self, bench: Bench, upstream: Upstream) -> None:
+        upstream.refuse("track", 503, "shed", **{"retry-after": "40"})
+        bench.track()
+        bench.settle_down(2)
+        (row,) = bench.rows(
+            "SELECT sheds, attempts, extract(epoch FROM due_at - clock_timestamp())::float AS due"
+            " FROM lookups WHERE question = 'track'"
+        )
+        assert (row.sheds, row.attempts) == (1, 0)
+        assert 38 < row.due <= 40
+
+    def test_a_host_that_asks_us_to_wait_holds_up_its_own_alone(self, bench: Bench, upstream: Upstream) -> None:
+        bench.fleet.sources["alpha"].hosts_apart = True  # type: ignore[misc]  # of this one
+        bench.fleet.limiter.hold("upstream.test", 40)
+        bench.track()
+        bench.settle_down(2)
+        assert "track" not in upstream.questions()
+        (row,) = bench.rows(
+            "SELECT state, sheds, attempts, extract(epoch FROM due_at - clock_timestamp())::float AS due"
+            " FROM lookups WHERE question = 'track'"
+        )
+        assert (row.state, row.sheds, row.attempts) == ("not_due", 0, 0)
+        assert 38 < row.due <= 40
+        assert bench.fleet.limiter.now("alpha").paused_for == 0
+        bench.redis.delete("limiter:host:upstream.test")
+        bench.make_due()
+        bench.settle_down()
+        assert "track" in upstream.questions()
+
     def test_paused_between_claim_and_write_sends_nothing(self, bench: Bench, upstream: Upstream) -> None:
         bench.track()
         ticket = next(ticket for source, ticket in bench.tickets if source == "alpha")

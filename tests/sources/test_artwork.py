@@ -121,6 +121,9 @@ def test_what_is_no_address(url: str, ask: Any) -> None:
 )
 def test_one_host_does_not_stop_the_others(status: int, verdict: Verdict, ask: Any) -> None:
     assert SOURCE.judge(Reply(status, {}, b"")).verdict is verdict
+    if verdict in (Verdict.SHED, Verdict.FAILING):
+        asked_to_wait = SOURCE.judge(Reply(status, {"retry-after": "40"}, b""))
+        assert (asked_to_wait.verdict, asked_to_wait.retry_after) == (Verdict.SHED, 40)
     if verdict is Verdict.ANSWER and status >= 400:
         answer = ask(SOURCE, "download", {"cover_art_url": URL}, {"/cover.jpg": Reply(status, {}, b"no")})
         assert answer.note == f"HTTP {status}"

@@ -300,6 +300,15 @@ class TestPause:
         assert got.paused
         assert got.after == pytest.approx(100, abs=0.1)
 
+    def test_of_one_host_is_its_own_and_never_shortened(self, world: World) -> None:
+        limiter = world.given(Limit(10, 1))
+        assert limiter.held("a.test") == 0
+        limiter.hold("a.test", 100)
+        limiter.hold("a.test", 1)
+        assert world.limiter("w2").held("a.test") == pytest.approx(100, abs=1)
+        assert limiter.held("b.test") == 0
+        assert isinstance(limiter.take("s"), Turn)
+
     def test_resumes_with_one_turn_not_a_burst(self, world: World) -> None:
         limiter = world.given(Limit(1, 1, 20))
         limiter.pause("s", 0, "over now", ours=False)

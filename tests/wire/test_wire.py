@@ -244,8 +244,7 @@ class TestTurns:
         turn = rig.turn()
         rig.limiter.pause("probe", 60, "429 elsewhere", ours=True)
         result = rig.ask(turn=turn)
-        assert result.judgement.verdict is Verdict.BLOCKED
-        assert result.judgement.retry_after == pytest.approx(60, abs=1)
+        assert (result.judgement.verdict, result.judgement.retry_after) == (Verdict.BLOCKED, None)
         assert not rig.seen
 
     def test_a_used_up_day_sends_nothing(self, rig: Rig) -> None:
@@ -334,6 +333,41 @@ class TestRedirects:
                 inside.accept()
         assert result.judgement.verdict is Verdict.BAD_REQUEST
         assert "not a public address" in result.judgement.message
+
+
+class TestHosts:
+    """Of a source whose addresses lead to many, as pictures do."""
+
+    @pytest.fixture
+    def rig(self, empty_redis: redis.Redis) -> Rig:
+        source = Probe()
+        source.hosts_apart = True  # type: ignore[misc]  # of this one
+        return Rig(empty_redis, source)
+
+    def ask(self, rig: Rig, host: str) -> Result:
+        rig.source.how = lambda line: line.send("GET", f"http://{host}/x", cache=False).text
+        return rig.ask()
+
+    @pytest.mark.parametrize("status", [429, 503])
+    def test_who_asks_to_wait_is_waited_for_and_the_others_go_on(self, rig: Rig, status: int) -> None:
+        rig.handler = replies(httpx.Response(status, headers={"retry-after": "40"}), httpx.Response(200, text="1"))
+        assert self.ask(rig, "a.test").calls == 1
+        held = self.ask(rig, "a.test")
+        assert (held.judgement.verdict, held.calls) == (Verdict.BLOCKED, 0)
+        assert held.judgement.retry_after == pytest.approx(40, abs=1)
+        assert self.ask(rig, "b.test").judgement.verdict is Verdict.ANSWER
+        assert [request.url.host for request in rig.seen] == ["a.test", "b.test"]
+
+    def test_it_is_believed_for_an_hour(self, rig: Rig) -> None:
+        rig.handler = replies(httpx.Response(429, headers={"retry-after": "999999"}))
+        self.ask(rig, "a.test")
+        assert self.ask(rig, "a.test").judgement.retry_after == pytest.approx(3600, abs=1)
+
+    def test_a_redirect_to_it_is_held_back_too(self, rig: Rig) -> None:
+        rig.limiter.hold("a.test", 40)
+        rig.handler = replies(httpx.Response(302, headers={"location": "http://a.test/y"}))
+        assert self.ask(rig, "b.test").judgement.verdict is Verdict.BLOCKED
+        assert [request.url.host for request in rig.seen] == ["b.test"]
 
 
 class TestBounds:
