@@ -104,11 +104,18 @@ class Blow:
     forgets: bool = False
 
 
+BEHIND = ("nice", "-n", "10")
+"""The witness shares the cores with those that it watches: if it had to wait for them, calls that have kept their
+distance would reach it in bunches.
+"""
+
+
 class Struck(ProgramChild):
     """A process of the fleet. falls: how often it ended although nobody has killed or stopped it."""
 
     def __init__(self, name: str, command: Sequence[str], environ: Mapping[str, str], data: Path) -> None:
-        super().__init__(Program(name, [sys.executable, "-m", *command], {**importable(), **environ}), data)
+        behind = [*BEHIND, sys.executable, "-m", *command]
+        super().__init__(Program(name, behind, {**importable(), **environ}), data)
         self.falls = 0
         self.ours = False
         """Its end is our doing."""
