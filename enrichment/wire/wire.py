@@ -273,8 +273,7 @@ class Wire:
         judgement = call.source.judge(reply)
         if judgement.verdict is not Verdict.ANSWER:
             if call.source.hosts_apart and judgement.retry_after:
-                with _ours(call):
-                    self._limiter.hold(_origin(url)[1], min(judgement.retry_after, LONGEST_HOLD))
+                self._hold_host(call, url, judgement)
             raise NoAnswer(judgement, reply)
         return reply
 
@@ -299,10 +298,29 @@ class Wire:
             call.seconds += self._monotonic() - call.started
 
     def _mind_host(self, call: Call, url: str) -> None:
+        """An address at another source's own host stands under that source's pauses."""
+        owner = self._owner(url)
         with _ours(call):
-            left = self._limiter.held(_origin(url)[1])
+            left = self._limiter.now(owner).paused_for if owner else self._limiter.held(_origin(url)[1])
         if left > 0:
-            raise NoAnswer(Judgement(Verdict.BLOCKED, left, "its host has asked us to wait"))
+            raise NoAnswer(Judgement(Verdict.BLOCKED, min(left, LONGEST_HOLD), "its host has asked us to wait"))
+
+    def _hold_host(self, call: Call, url: str, refused: Judgement) -> None:
+        owner, seconds = self._owner(url), min(refused.retry_after or 0.0, LONGEST_HOLD)
+        with _ours(call):
+            if owner:
+                self._limiter.pause(owner, seconds, call.place.hidden(refused.message), ours=False)
+            else:
+                self._limiter.hold(_origin(url)[1], seconds)
+
+    def _owner(self, url: str) -> str | None:
+        """The source at whose host an address is: covers are downloaded from the archive that is asked for them."""
+        bare = url.partition("://")[2]
+        for source, place in self._places.items():
+            roots = (own.partition("://")[2] for own in (place.url, *place.sites.values()))
+            if any(root and bare.startswith(f"{root.rstrip('/')}/") for root in roots):
+                return source
+        return None
 
     def _read(self, call: Call, method: str, url: str, headers: Mapping[str, str], body: bytes) -> Reply:
         left = max(0.001, call.deadline - self._monotonic())

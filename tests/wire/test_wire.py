@@ -80,7 +80,7 @@ class Rig:
         self.limiter = Limiter(self.redis, lambda _: terms, lambda _: Standing(), "w", self.clock)
         self.wire = Wire(
             {"probe": self.source},
-            {"probe": Place("http://probe.test", secrets={"KEY": "s3cret"})},
+            {"probe": Place("http://probe.test", secrets={"KEY": "s3cret"}), "archive": Place("https://archive.test/")},
             self.limiter,
             Cache(self.redis),
             httpx.Client(transport=FakeTransport(self._handle, self._connect), follow_redirects=False),
@@ -362,6 +362,18 @@ class TestHosts:
         rig.handler = replies(httpx.Response(429, headers={"retry-after": "999999"}))
         self.ask(rig, "a.test")
         assert self.ask(rig, "a.test").judgement.retry_after == pytest.approx(3600, abs=1)
+
+    def test_at_another_source_it_is_that_source_that_is_paused(self, rig: Rig) -> None:
+        rig.handler = replies(httpx.Response(503, headers={"retry-after": "40"}))
+        assert self.ask(rig, "archive.test").calls == 1
+        assert rig.limiter.now("archive").paused_for == pytest.approx(40, abs=1)
+        assert rig.limiter.now("probe").paused_for == 0
+
+    def test_at_another_source_that_is_paused_nothing_is_asked(self, rig: Rig) -> None:
+        rig.limiter.pause("archive", 40, "429 elsewhere", ours=True)
+        held = self.ask(rig, "archive.test").judgement
+        assert (held.verdict, held.retry_after) == (Verdict.BLOCKED, pytest.approx(40, abs=1))
+        assert not rig.seen
 
     def test_a_redirect_to_it_is_held_back_too(self, rig: Rig) -> None:
         rig.limiter.hold("a.test", 40)
