@@ -10,10 +10,12 @@ import redis
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
+from enrichment.domain.outcomes import Judgement, Verdict
 from enrichment.domain.questions import Budget, Limit
 from enrichment.services import standing
 from enrichment.services.fetch import fetch
 from enrichment.wire.limiter import Limiter, NotNow
+from enrichment.wire.wire import Result
 from tests.conftest import Empty
 from tests.services.fakes import Alpha, Bench, Beta, Upstream, a_bench
 
@@ -244,23 +246,29 @@ class TestOverBudget:
         assert (row.sheds, row.attempts) == (1, 0)
         assert 38 < row.due <= 40
 
-    def test_a_host_that_asks_us_to_wait_holds_up_its_own_alone(self, bench: Bench, upstream: Upstream) -> None:
-        bench.fleet.sources["alpha"].hosts_apart = True  # type: ignore[misc]  # of this one
-        bench.fleet.limiter.hold("upstream.test", 40)
+    def test_what_its_host_holds_up_waits_for_so_long_and_costs_nothing(self, bench: Bench) -> None:
         bench.track()
-        bench.settle_down(2)
-        assert "track" not in upstream.questions()
+        ticket = next(ticket for source, ticket in bench.tickets if source == "alpha")
+        wire = bench.fleet.wire
+
+        class Held:
+            """The wire, for an address whose host has asked to wait."""
+
+            def ask(self, *_: Any) -> Result:
+                return Result(Judgement(Verdict.BLOCKED, 40, "its host has asked us to wait"))
+
+            def close(self) -> None:
+                wire.close()
+
+        bench.fleet.wire = Held()  # type: ignore[assignment]  # only these two are used
+        assert fetch(bench.fleet, "alpha", ticket).outcome == "blocked"
         (row,) = bench.rows(
             "SELECT state, sheds, attempts, extract(epoch FROM due_at - clock_timestamp())::float AS due"
-            " FROM lookups WHERE question = 'track'"
+            " FROM lookups WHERE outcome IS NOT NULL"
         )
         assert (row.state, row.sheds, row.attempts) == ("not_due", 0, 0)
         assert 38 < row.due <= 40
         assert bench.fleet.limiter.now("alpha").paused_for == 0
-        bench.redis.delete("limiter:host:upstream.test")
-        bench.make_due()
-        bench.settle_down()
-        assert "track" in upstream.questions()
 
     def test_paused_between_claim_and_write_sends_nothing(self, bench: Bench, upstream: Upstream) -> None:
         bench.track()
