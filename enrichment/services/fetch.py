@@ -114,17 +114,18 @@ def _turn(fleet: Fleet, source: str) -> Turn | None:
 
 
 def _use(fleet: Fleet, source: str, turn: Turn, place: _Place) -> Fetched:
-    """Claim, ask, settle; again with the turn in hand as long as answers come from the cache."""
+    """Claim, ask, settle; again with the turn in hand as long as it is not needed."""
     lookups, found, kinds = 0, 0, set[str]()
-    outcome = "nothing to ask"
-    while not turn.used and not fleet.stopping():
+    outcome, in_hand = "nothing to ask", True
+    while in_hand and not fleet.stopping():
         with _claimed(fleet, source, turn) as claims:
             if not claims:
                 break
             followed = [claim.correlation_id for claim in claims]
             with span("call", followed, source=source, question=claims[0].question):
                 result = _ask_or_give_back(fleet, source, claims, turn)
-            if turn.used or result.judgement.verdict is not Verdict.ANSWER:
+            in_hand = _is_in_hand(turn, result)
+            if not in_hand:
                 place.leave()
             with span("settle", followed, source=source, verdict=str(result.judgement.verdict)):
                 advanced = _settle(fleet, claims, result)
@@ -134,9 +135,14 @@ def _use(fleet: Fleet, source: str, turn: Turn, place: _Place) -> Fetched:
         found += sum(1 for answer in result.answers if answer.findings)
         verdict = result.judgement.verdict
         outcome = f"{verdict}, from the cache" if result.hits and not result.calls else verdict
-        if result.judgement.verdict is not Verdict.ANSWER:
-            break
     return Fetched(source, frozenset(kinds), lookups, found, outcome)
+
+
+def _is_in_hand(turn: Turn, result: Result) -> bool:
+    """Is the turn still good? Neither an answer from the cache has needed it, nor what its own host holds up."""
+    judgement = result.judgement
+    held_up = judgement.verdict is Verdict.BLOCKED and judgement.retry_after is not None
+    return not turn.used and (judgement.verdict is Verdict.ANSWER or held_up)
 
 
 @contextmanager
