@@ -200,6 +200,14 @@ class TestUse:
         assert no(limiter.use(held)).after == pytest.approx(1, abs=0.1)
         assert limiter.now("s").in_call == 1
 
+    def test_a_permission_that_was_long_on_its_way_is_asked_for_again(self, world: World) -> None:
+        limiter = world.given(Limit(1, 1))
+        held = turn(limiter.take("s"))
+        times = iter((0.0, 0.21))
+        slow = Limiter(world.redis, lambda source: world.terms[source], lambda _: Standing(), "w1", lambda: next(times))
+        assert slow.use(held) == NotNow(0.0)
+        assert no(limiter.use(held)).after == pytest.approx(1, abs=0.1)
+
     @pytest.mark.parametrize(
         ("limit", "seconds"), [(Limit(1, 1), 0.2), (Limit(10, 1), 0.05), (Limit(10, 1, 3), 0.15), (Limit(1, 60), 0.2)]
     )
