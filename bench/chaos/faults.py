@@ -216,7 +216,7 @@ def two_beats(rig: Rig, _load: Load, row: Row) -> None:
     """Each planned minute has one run, whoever ticks."""
     with rig.blow():
         rig.another_beat()
-        rig.sleep(max(rig.left, 70.0))
+        rig.sleep(max(rig.left, 90.0))  # a minute, and a tick, which comes every 20 s
     _runs_of_every_minute(rig, row)
 
 
