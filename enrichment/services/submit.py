@@ -64,20 +64,31 @@ def submit_all(
     ids: of the requests, None where one has none. A request whose id was submitted before is accepted and changes
     nothing. batch_id: of the batch they belong to, by which they can be cancelled. within: ends each transaction.
     """
-    accepted: list[Accepted] = []
+    accepted: dict[int, Accepted] = {}
+    order = range(len(requests)) if within else _together(requests)
     for start in range(0, len(requests), CHUNK):
-        chunk = requests[start : start + CHUNK]
-        known_as = ids[start : start + CHUNK] or [None] * len(chunk)
+        positions = order[start : start + CHUNK]
+        chunk = [requests[position] for position in positions]
+        known_as = [ids[position] if ids else None for position in positions]
         work = partial(_submit, fleet, requests=chunk, ids=known_as, batch_id=batch_id, start=start, within=within)
         followed = (request.correlation_id or id_ for request, id_ in zip(chunk, known_as, strict=True))
         with span("submit", followed, requests=len(chunk)):
             done, advanced, raised = in_transaction(fleet.engine, work)
-        accepted += done
+        accepted.update(zip(positions, done, strict=True))
         fleet.tally.add(advanced.counted.take())
         refill_all(fleet, raised | advanced.sources, critical=any(request.priority == 10 for request in chunk))
         if advanced.critical:
             replan_critical(fleet)
-    return accepted
+    return [accepted[position] for position in range(len(requests))]
+
+
+def _together(requests: Sequence[Request]) -> Sequence[int]:
+    """Their positions, each right behind the first that names the same: what is played again and again is one subject,
+    for which a transaction needs one lock and one plan.
+    """
+    first: dict[tuple[object, ...], int] = {}
+    names = ((each.kind, each.name, each.title, each.external_id) for each in map(_identity, requests))
+    return sorted(range(len(requests)), key=[first.setdefault(name, at) for at, name in enumerate(names)].__getitem__)
 
 
 def _submit(

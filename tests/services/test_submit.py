@@ -191,6 +191,14 @@ class TestMany:
         found = bench.rows("SELECT question, count(*) FROM lookups GROUP BY 1 ORDER BY 1")
         assert found == [("performer", 1), ("track", 20)]
 
+    def test_what_comes_again_and_again_is_one_of_its_transaction(self, bench: Bench) -> None:
+        titles = [f"Title {n % 300}" for n in range(900)]
+        accepted = submit_all(bench.fleet, [a_track(track_title=title) for title in titles])
+        ((count, transactions),) = bench.rows("SELECT count(*), count(DISTINCT xmin::text) FROM enrichment_status")
+        assert (count, transactions) == (300, 4)
+        known = {row.id: row.title for row in bench.rows("SELECT id, title FROM tracks")}
+        assert [known[each.ref.id] for each in accepted if each.ref] == titles
+
     def test_more_than_a_chunk(self, bench: Bench) -> None:
         accepted = submit_all(bench.fleet, [a_track(track_title=f"No {n}", priority=3) for n in range(260)])
         assert len({each.ref for each in accepted}) == 260
