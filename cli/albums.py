@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Annotated
-
 import typer
 
 from cli import inspect
 from cli.fleet import opened
-from cli.options import AsJson, Data
+from cli.options import AsJson, Data, Id, Priority
 from cli.show import note
 from enrichment.domain.subjects import Kind
 from enrichment.services import artwork
 
 app = typer.Typer(help="Albums: who said what, and their covers.", no_args_is_help=True)
-
-Id = Annotated[str, typer.Argument(metavar="ID", help="The producer's own id, or ours.")]
 
 
 @app.command("report")
@@ -25,11 +21,7 @@ def report_command(given: Id, data: Data = None, json: AsJson = False) -> None:
 
 
 @app.command("fetch-artwork")
-def fetch_artwork_command(
-    given: Id,
-    priority: Annotated[int, typer.Option(min=1, max=10, help="6 and 10 go first.")] = artwork.DEFAULT_PRIORITY,
-    data: Data = None,
-) -> None:
+def fetch_artwork_command(given: Id, priority: Priority = artwork.DEFAULT_PRIORITY, data: Data = None) -> None:
     """Download and check the chosen cover of a known album."""
     with opened(data, with_tables=True) as fleet:
         note(artwork.request_artwork(fleet.fleet, album_id=given, priority=priority))

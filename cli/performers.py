@@ -9,7 +9,7 @@ import typer
 
 from cli import inspect
 from cli.fleet import opened
-from cli.options import AsJson, Data
+from cli.options import AsJson, Data, Id, Priority
 from cli.show import console, note, print_json, table
 from enrichment.domain.subjects import Kind
 from enrichment.reservoir.performers import Performer
@@ -17,8 +17,6 @@ from enrichment.services import artwork, events, performers
 
 app = typer.Typer(help="Performers: who said what, and enriching those of Resident Advisor.", no_args_is_help=True)
 
-Id = Annotated[str, typer.Argument(metavar="ID", help="The producer's own id, or ours.")]
-Priority = Annotated[int, typer.Option(min=1, max=10, help="10 is critical, 4-9 default, 1-3 low_priority.")]
 Limit = Annotated[int, typer.Option(min=1, max=1_000_000, help="How many at most.")]
 
 

@@ -6,8 +6,8 @@ RETRY_DELAYS = (15.0, 60.0, 300.0)
 """Seconds before each retry of a lookup whose upstream is ill."""
 SHED_LIMIT = 5
 """How often an upstream may shed a lookup before that counts as an attempt."""
-LONGEST_SHED = 3600.0
-"""Seconds that we believe an upstream that sheds a lookup and says for how long."""
+LONGEST_WISH = 3600.0
+"""Seconds for which we leave a lookup or a host alone because an upstream wishes it: it may be anybody's."""
 
 
 def retry_delay(attempt: int, jitter: float) -> float | None:

@@ -50,8 +50,8 @@ class Verdict(StrEnum):
     UNREADABLE = "unreadable"
     """An answer in a shape we do not know."""
     BLOCKED = "blocked"
-    """We did not send it: the source was paused or out of budget at the moment of writing. With a retry_after it was
-    the host of this one address.
+    """We did not send it: the source was paused or out of budget at the moment of writing. See
+    `Judgement.is_held_up`.
     """
 
 
@@ -74,6 +74,11 @@ class Judgement:
     verdict: Verdict
     retry_after: float | None = None
     message: str = ""
+
+    @property
+    def is_held_up(self) -> bool:
+        """Was it not sent for its own host's sake? The source may go on."""
+        return self.verdict is Verdict.BLOCKED and self.retry_after is not None
 
 
 ANSWER = Judgement(Verdict.ANSWER)

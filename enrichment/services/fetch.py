@@ -140,9 +140,7 @@ def _use(fleet: Fleet, source: str, turn: Turn, place: _Place) -> Fetched:
 
 def _is_in_hand(turn: Turn, result: Result) -> bool:
     """Is the turn still good? Neither an answer from the cache has needed it, nor what its own host holds up."""
-    judgement = result.judgement
-    held_up = judgement.verdict is Verdict.BLOCKED and judgement.retry_after is not None
-    return not turn.used and (judgement.verdict is Verdict.ANSWER or held_up)
+    return not turn.used and (result.judgement.verdict is Verdict.ANSWER or result.judgement.is_held_up)
 
 
 @contextmanager
@@ -230,7 +228,7 @@ def _unasked(fleet: Fleet, claim: Claim) -> Judgement:
 
 
 def _settle(fleet: Fleet, claims: list[Claim], result: Result) -> Advanced:
-    if result.judgement.verdict is Verdict.BLOCKED and result.judgement.retry_after is None:
+    if result.judgement.verdict is Verdict.BLOCKED and not result.judgement.is_held_up:
         with fleet.engine.begin() as connection:
             line.give_back(connection, claims)
         if claims[0].question in fleet.missing(claims[0].source):

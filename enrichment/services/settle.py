@@ -12,7 +12,7 @@ from uuid import UUID
 import structlog
 from sqlalchemy import Connection
 
-from enrichment.domain.backoff import LONGEST_SHED, SHED_LIMIT, retry_delay, shed_delay
+from enrichment.domain.backoff import LONGEST_WISH, SHED_LIMIT, retry_delay, shed_delay
 from enrichment.domain.findings import Candidate, Finding, Statement
 from enrichment.domain.outcomes import OUTCOME_OF, Answer, Judgement, Outcome, Verdict
 from enrichment.domain.subjects import Kind, clean_value, without_nul
@@ -176,7 +176,7 @@ def _put_off(fleet: Fleet, claim: Claim, judgement: Judgement) -> float | None:
         return judgement.retry_after
     if claim.sheds >= SHED_LIMIT:
         return None
-    return max(shed_delay(fleet.jitter()) / fleet.speed, min(judgement.retry_after or 0.0, LONGEST_SHED))
+    return max(shed_delay(fleet.jitter()) / fleet.speed, min(judgement.retry_after or 0.0, LONGEST_WISH))
 
 
 def _try_later(fleet: Fleet, claim: Claim, why: str, excerpt: str) -> Settlement:

@@ -27,6 +27,7 @@ import redis
 import requests
 import structlog
 
+from enrichment.domain.backoff import LONGEST_WISH
 from enrichment.domain.outcomes import ANSWER, ANSWERED, Answer, Judgement, Verdict
 from enrichment.domain.questions import Question
 from enrichment.sources.base import USER_AGENT, Ask, NoAnswer, Reply, Source, mark
@@ -43,8 +44,6 @@ WRITES_REQUEST, HAS_WRITTEN = "http11.send_request_headers.started", "http11.sen
 LARGEST_BODY = 20_000_000
 CONNECT_SECONDS = 3.0
 REDIRECTS = 5
-LONGEST_HOLD = 3600.0
-"""Seconds that we believe a host of a source whose hosts are apart: it may be anybody's."""
 SHORTEST_SECRET = 6
 """Characters from which a key counts as a secret in texts: TheAudioDB's public one is "123", which stands anywhere."""
 
@@ -303,10 +302,10 @@ class Wire:
         with _ours(call):
             left = self._limiter.now(owner).paused_for if owner else self._limiter.held(_origin(url)[1])
         if left > 0:
-            raise NoAnswer(Judgement(Verdict.BLOCKED, min(left, LONGEST_HOLD), "its host has asked us to wait"))
+            raise NoAnswer(Judgement(Verdict.BLOCKED, min(left, LONGEST_WISH), "its host has asked us to wait"))
 
     def _hold_host(self, call: Call, url: str, refused: Judgement) -> None:
-        owner, seconds = self._owner(url), min(refused.retry_after or 0.0, LONGEST_HOLD)
+        owner, seconds = self._owner(url), min(refused.retry_after or 0.0, LONGEST_WISH)
         with _ours(call):
             if owner:
                 self._limiter.pause(owner, seconds, call.place.hidden(refused.message), ours=False)
