@@ -45,7 +45,7 @@ from cli.fleet import WORKERS, settings_of
 from cli.ingest import ingest_command
 from cli.lookup import Given, lookup
 from cli.matching import answer, chosen, matched
-from cli.options import AsJson, Data
+from cli.options import AsJson, Data, Id
 from cli.parse import Grammar, parse
 from cli.serve import serve
 from cli.show import note
@@ -73,7 +73,6 @@ SourceName = Annotated[str, typer.Argument(metavar="SOURCE", help="As `linernote
 Speed = Annotated[
     float, typer.Option(min=0.01, help="Multiplies the simulated limits and the fleet's budgets, divides latencies.")
 ]
-Id = Annotated[str, typer.Argument(metavar="ID", help="The producer's own id, or ours.")]
 
 
 @app.command("demo", rich_help_panel=TRY)

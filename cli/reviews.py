@@ -10,7 +10,7 @@ import typer
 from cli.failure import Failure
 from cli.fleet import opened
 from cli.operator import who
-from cli.options import AsJson, Data
+from cli.options import AsJson, Data, Id
 from cli.show import console, note, print_json, table
 from enrichment.domain.subjects import Kind
 from enrichment.services import reviews
@@ -31,7 +31,6 @@ class Doubt(StrEnum):
 
 Number = Annotated[int, typer.Argument(metavar="REVIEW", help="Its number, as `reviews list` shows it.")]
 KindOf = Annotated[Kind, typer.Argument(metavar="performer|track|album", help="What it is.")]
-Id = Annotated[str, typer.Argument(metavar="ID", help="The producer's own id, or ours.")]
 FieldOf = Annotated[str, typer.Argument(metavar="FIELD", help="As the reports name it: spotify_id, label, genres.")]
 
 
