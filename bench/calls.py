@@ -1,6 +1,7 @@
 """What enrichment costs in upstream calls, and what it finds for them: `linernotes bench calls [OPTIONS]`.
 
-On servers of its own, against simulated upstreams without limits, with all keys and Spotify's extended quota:
+On servers of its own, against simulated upstreams without limits, with all keys and, unless --app says otherwise, an
+app of Spotify's that has had extended quota since before 27 November 2024: it may still ask for audio features.
 
     fleet        the tracks at low_priority, from nothing
     again        the same tracks asked again
@@ -42,6 +43,7 @@ from enrichment.reservoir.subjects import Ref
 from enrichment.services import report
 from enrichment.services.requests import PerformerRequest, TrackRequest, read
 from enrichment.settings import load
+from enrichment.sources.spotify import MODES
 from simulator.server import running
 from simulator.truth import Recording, World
 
@@ -119,19 +121,20 @@ def _with_artwork(values: Fields) -> set[str]:
 
 @dataclass(slots=True)
 class Lab:
-    """Servers, simulated upstreams, and the settings that point a fleet at them."""
+    """Servers, simulated upstreams, and the settings that point a fleet at them. app: its mode at Spotify."""
 
     servers: Servers
     url: str
     speed: float
+    app: str = "extended"
 
     def environ(self, *, keys: bool) -> dict[str, str]:
         """Settings of a fleet, with every key there is or with none."""
         found = {"LINERNOTES_UPSTREAM_URL": self.url, "LINERNOTES_SPEED": str(self.speed)}
         if keys:
-            found["LINERNOTES_SPOTIFY_MODE"] = "extended"
+            found["LINERNOTES_SPOTIFY_MODE"] = self.app
             # The simulator tells by the client's id what its app may do, and is content with any key.
-            found |= {secret: "extended" for each in make_sources(load({})).values() for secret in each.secrets}
+            found |= {secret: self.app for each in make_sources(load({})).values() for secret in each.secrets}
         return found
 
     def calls(self) -> Counter[str]:
@@ -359,6 +362,7 @@ def _figures(bench: Bench, given: Workload, options: argparse.Namespace) -> dict
         "tracks_that_exist": sum(track_of(row) in given.existing for row in given.rows),
         "sample": len(given.sample),
         "seed": options.seed,
+        "app": options.app,
     }
     for name, phase in bench.done.items():
         figures[name] = phase.figures()
@@ -425,6 +429,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--listens", type=_file, help="scrobbles.csv[.gz]: the tracks to ask for")
     parser.add_argument("--sample", type=int, default=1000, help="tracks of the phases that take long [%(default)s]")
     parser.add_argument("--phases", type=_phases, default=PHASES, help=f"which to run [{','.join(PHASES)}]")
+    parser.add_argument("--app", choices=MODES, default=MODES[-1], help="at Spotify [%(default)s]")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--speed", type=float, default=5.0, help="how fast time runs [%(default)s]")
 
@@ -458,7 +463,7 @@ def run(options: argparse.Namespace) -> Report:
         world = World.build(options.catalogue, options.listens)
         given = choose(world, options.listens, rows=options.rows, sample=options.sample, seed=options.seed)
         note(f"{len(given.rows)} tracks, a sample of {len(given.sample)}")
-        bench = Bench(Lab(servers, url, options.speed), given)
+        bench = Bench(Lab(servers, url, options.speed, options.app), given)
         bench.run(options.phases)
     return Report("calls", _figures(bench, given, options), _checks(bench, given), _grids(bench, given))
 

@@ -17,6 +17,7 @@ SHARES: dict[tuple[str, str], float] = {
     ("deezer", "picture"): 0.85,  # estimate: the others have the grey placeholder
     ("spotify", "recording"): 0.96,
     ("spotify", "isrc"): 1.0,
+    ("spotify", "features"): 0.97,  # estimate, of its tracks
     ("coverartarchive", "release"): 0.75,
     ("discogs", "album"): 0.60,
     ("discogs", "electronic_album"): 0.80,

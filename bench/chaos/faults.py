@@ -19,7 +19,7 @@ from kombu.exceptions import OperationalError
 from bench.chaos import upstreams
 from bench.chaos.broken import POISON
 from bench.chaos.load import CRITICAL, LOW, Load
-from bench.chaos.rig import Rig, Worker
+from bench.chaos.rig import PATIENCE, Rig, Worker, start
 from bench.chaos.verdict import Row
 from bench.report import at_least, at_most
 from enrichment.domain.subjects import Kind
@@ -28,7 +28,6 @@ from enrichment.embedded.server import Server
 from enrichment.services import standing
 
 Strike = Callable[[Rig, Load, Row], None]
-PATIENCE = 60.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -263,7 +262,7 @@ def _ticked_since(rig: Rig, since: float) -> bool:
 def _down(rig: Rig, server: Server, seconds: float, end: Callable[[], None]) -> None:
     end()
     rig.sleep(seconds)
-    server.start(PATIENCE)
+    start(server)
 
 
 @_fault("redis-stop", "limiter and broker in turn: stopped for 3 s", 40)
@@ -275,7 +274,7 @@ def redis_stop(rig: Rig, _load: Load, _row: Row) -> None:
             with _messages_taken(rig):
                 server.stop()
             rig.sleep(3)
-            server.start(PATIENCE)
+            start(server)
 
 
 @contextmanager
@@ -359,7 +358,7 @@ def postgres_at_once(rig: Rig, load: Load, _row: Row) -> None:
         (load.post if number % 2 and "track_id" in wish else load.submit)(wish | {"priority": CRITICAL})
         with rig.blow():
             server.stop(IMMEDIATE)
-            server.start(PATIENCE)
+            start(server)
 
 
 @_fault("commit-cut", "the answer to 5 % of COMMITs is lost", 10, proxied=True)

@@ -30,7 +30,7 @@ from cli.upstream import simulated
 from enrichment.bootstrap import migrate
 from enrichment.embedded import Program, Servers, drop_database, new_database
 from enrichment.embedded.redis import RedisServer
-from enrichment.embedded.server import free_port, poll
+from enrichment.embedded.server import Server, free_port, poll
 from enrichment.embedded.supervisor import ProgramChild
 from enrichment.settings import load
 
@@ -104,17 +104,32 @@ class Blow:
     forgets: bool = False
 
 
-BEHIND = ("nice", "-n", "10")
-"""The witness shares the cores with those that it watches: if it had to wait for them, calls that have kept their
-distance would reach it in bunches.
+BEHIND = 10
+"""Niceness of all that works for the fleet. The witness shares the cores with it: if it had to wait, calls that have
+kept their distance would reach it in bunches.
 """
+PATIENCE = 60.0
+
+
+def start(server: Server) -> None:
+    """Starts a server again, behind the witness."""
+    server.start(PATIENCE)
+    _put_behind(server)
+
+
+def _put_behind(server: Server) -> None:
+    if (pid := server.pid) is not None:
+        with suppress(psutil.NoSuchProcess):
+            process = psutil.Process(pid)
+            for each in (process, *process.children(recursive=True)):
+                each.nice(BEHIND)
 
 
 class Struck(ProgramChild):
     """A process of the fleet. falls: how often it ended although nobody has killed or stopped it."""
 
     def __init__(self, name: str, command: Sequence[str], environ: Mapping[str, str], data: Path) -> None:
-        behind = [*BEHIND, sys.executable, "-m", *command]
+        behind = ["nice", "-n", str(BEHIND), sys.executable, "-m", *command]
         super().__init__(Program(name, behind, {**importable(), **environ}), data)
         self.falls = 0
         self.ours = False
@@ -420,6 +435,8 @@ def rigged(shop: Shop, plan: Plan, app: str = "workers", *, through_proxy: bool 
                 for queue in QUEUES.split(","):
                     with suppress(connection.channel_errors):
                         connection.default_channel.queue_purge(queue)
+        for server in shop.servers.all:
+            _put_behind(server)
         migrate(database_url)
         proxy = stack.enter_context(proxied(shop.servers.postgres.port, plan.seed)) if through_proxy else None
         rig = Rig(shop, plan, app, database_url, proxy)

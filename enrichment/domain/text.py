@@ -16,6 +16,8 @@ from typing import Literal
 
 LONGEST = 500
 """Characters looked at; longer than any real name, short enough to be quick."""
+REMEMBERED = 2048
+"""Texts of which a key is not worked out again: the same artist comes with track, album and performer."""
 
 Role = Literal["main", "featured", "versus"]
 
@@ -86,6 +88,7 @@ def _in_word(char: str) -> bool:
     return char.isalnum() or unicodedata.category(char) in ("Mn", "Mc")
 
 
+@lru_cache(REMEMBERED)
 def name_key(text: str) -> str:
     """The identity of a performer's name: equal keys are the same performer until somebody says otherwise.
 
@@ -105,6 +108,7 @@ def name_key(text: str) -> str:
 _NAME_MARKS = str.maketrans({"'": "", '"': "", ",": " "})
 
 
+@lru_cache(REMEMBERED)
 def title_key(text: str) -> str:
     """The identity of a title under one performer: "song", or "song | kygo remix" where it names a version.
 
@@ -299,6 +303,7 @@ def _unwrap_featured(text: str) -> str:
     return _WRAPPED_FEAT.sub(r"\1", text) if "(" in text or "[" in text else text
 
 
+@lru_cache(REMEMBERED)
 def main_artist(text: str) -> str:
     """The first name of a credit, without guests and opponents: "A & B feat. C" -> "A & B"."""
     artists = split_artists(text)

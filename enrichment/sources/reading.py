@@ -23,6 +23,7 @@ from enrichment.domain.matching import (
     same_artist,
     same_title,
 )
+from enrichment.domain.music import camelot, key_name
 from enrichment.domain.outcomes import Answer, Judgement, Verdict
 from enrichment.domain.questions import Keys
 from enrichment.domain.subjects import FIELDS, Kind, clean_value
@@ -41,6 +42,7 @@ _SCHEME = re.compile(r"^https?://(?:www\.)?", re.IGNORECASE)
 SAME_ALBUM = 0.85
 """Similarity of titles from which an album is the subject's own."""
 
+_FEATURES = ("energy", "danceability", "valence", "acousticness", "instrumentalness", "liveness", "speechiness")
 _UUID = re.compile(r"[0-9a-fA-F]{8}-(?:[0-9a-fA-F]{4}-){3}[0-9a-fA-F]{12}")
 _ISRC = re.compile(r"[A-Z]{2}[A-Z0-9]{3}[0-9]{7}")
 _DATE = re.compile(r"(?P<year>[12][0-9]{3})(?:-(?P<month>[0-9]{2})(?:-(?P<day>[0-9]{2}))?)?(?:T.*)?")
@@ -116,6 +118,20 @@ def tempo(value: Any) -> float | None:
     """Beats per minute, or None for 0, which means not known."""
     found = number(value)
     return found if found and found > 0 else None
+
+
+def key_of(row: Json) -> dict[str, Any]:
+    """`key` and `camelot`, texts or None, of a pitch class and a mode in Spotify's terms: one of -1 is not known."""
+    pitch_class, mode = number(row.get("key")), number(row.get("mode"))
+    key = None if pitch_class is None or mode is None else key_name(int(pitch_class), int(mode))
+    return {"key": key, "camelot": camelot(key) if key else None}
+
+
+def audio_features(row: Json) -> Json:
+    """Those of Spotify's names that are known: loudness in dB, the others from 0 to 1."""
+    known: dict[str, float | None] = {name: fraction(row.get(name)) for name in _FEATURES}
+    known["loudness"] = number(row.get("loudness"))
+    return {name: value for name, value in known.items() if value is not None}
 
 
 def milliseconds(value: Any, unit: int = 1) -> int | None:

@@ -18,7 +18,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from enrichment.domain.matching import Side
-from enrichment.domain.music import camelot, key_name, same_tempo
+from enrichment.domain.music import same_tempo
 from enrichment.domain.outcomes import Answer, Judgement, Verdict
 from enrichment.domain.questions import Budget, Chances, Freshness, Keys, Limit, Question, Terms
 from enrichment.domain.subjects import Kind
@@ -28,13 +28,13 @@ from enrichment.sources.reading import (
     Api,
     Json,
     Told,
+    audio_features,
     fields_of,
     fits,
-    fraction,
     isrc,
+    key_of,
     many,
     milliseconds,
-    number,
     one,
     pick,
     tempo,
@@ -57,7 +57,6 @@ _SURE = {
     "isrc": 0.8,
     "popularity": 0.7,  # Spotify's, of an unknown date
 }
-_SHARES = ("energy", "danceability", "valence", "acousticness", "instrumentalness", "liveness", "speechiness")
 
 _FEATURES = fields_of(
     Kind.TRACK,
@@ -267,14 +266,8 @@ def _tell_identity(told: Told, row: Json) -> None:
 
 def _tell_features(told: Told, row: Json, rows: Sequence[Json]) -> None:
     _tell_identity(told, row)
-    bpm, key = tempo(row.get("tempo")), _key(row)
-    told.tell(
-        bpm=bpm,
-        bpm_alternatives=_other_tempi(bpm, rows),
-        key=key,
-        camelot=camelot(key) if key else None,
-        audio_features=_audio_features(row),
-    )
+    bpm = tempo(row.get("tempo"))
+    told.tell(bpm=bpm, bpm_alternatives=_other_tempi(bpm, rows), audio_features=audio_features(row), **key_of(row))
 
 
 def _other_tempi(bpm: float | None, rows: Sequence[Json]) -> list[float]:
@@ -284,18 +277,6 @@ def _other_tempi(bpm: float | None, rows: Sequence[Json]) -> list[float]:
         if kept and not any(same_tempo(other, known) for known in kept):
             kept.append(other)
     return kept[1:]
-
-
-def _key(row: Json) -> str | None:
-    """A key of -1 means not known; without its mode it is none."""
-    pitch_class, mode = number(row.get("key")), number(row.get("mode"))
-    return None if pitch_class is None or mode is None else key_name(int(pitch_class), int(mode))
-
-
-def _audio_features(row: Json) -> Json:
-    known: dict[str, float | None] = {name: fraction(row.get(name)) for name in _SHARES}
-    known["loudness"] = number(row.get("loudness"))
-    return {name: value for name, value in known.items() if value is not None}
 
 
 def _tell_track(told: Told, row: Json) -> None:

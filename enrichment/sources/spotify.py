@@ -1,9 +1,11 @@
 """Spotify's Web API (api.spotify.com/v1/), asked with spotipy. Nothing may depend on it.
 
 Option `mode`: an app in `development` mode has had no batches, popularity, followers or labels since February 2026, and
-a quota of some 800 calls in any 24 h, answered with a wait of half a day; one with `extended` quota has them all. Where
-the operator does not say which, a probe finds out; until then it is taken for the lesser one. Limit: a rolling window
-of 30 s whose size is not published. Facts: reference, upstreams 1.4, 3.2 and 3.6.
+a quota of some 800 calls in any 24 h, answered with a wait of half a day; one with `extended` quota has them all; a
+`grandfathered` one has had extended quota since before 27 November 2024, and with it the audio features that all
+others are refused (developer.spotify.com/blog/2024-11-27-changes-to-the-web-api). Where the operator does not say
+which, a probe finds out; until then it is taken for the least. Limit: a rolling window of 30 s whose size is not
+published. Facts: reference, upstreams 1.4, 3.2 and 3.6.
 """
 
 from __future__ import annotations
@@ -12,6 +14,7 @@ import logging
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from threading import Lock
 from typing import Any
 
@@ -28,16 +31,19 @@ from enrichment.sources.base import Ask, Line, NoAnswer, Reply, Site, Source, ju
 from enrichment.sources.reading import (
     Json,
     Told,
+    audio_features,
     compact,
     date,
     fields_of,
     genres,
     isrc,
+    key_of,
     many,
     milliseconds,
     one,
     pick,
     pick_performer,
+    tempo,
     text,
     texts,
     whole,
@@ -54,13 +60,17 @@ _SURE = {
     "image_url": 0.6,
     "popularity": 0.9,
     "release_date": 0.6,  # of this edition
+    "bpm": 0.8,
+    "key": 0.75,
+    "camelot": 0.75,
 }
 _DEAR = 5.0
 """What a call costs us in development mode, in calls: 800 a day are soon gone."""
 _QUOTA_SECONDS = 900.0
 """A wait beyond it is no matter of the short window, whatever reason the reply names or leaves out."""
-_PROBE = "0TnOYISbd1XYRBk9myaseg"
-"""An artist from Spotify's own documentation, asked for as the only one of several."""
+MODES = ("development", "extended", "grandfathered")
+_PROBE, _PROBE_TRACK = "0TnOYISbd1XYRBk9myaseg", "11dFghVXANMlKmJXsNCbNl"
+"""An artist and a track from Spotify's own documentation, each asked for as the only one of several."""
 _APP = ("SPOTIFY_CLIENT_ID", "SPOTIFY_CLIENT_SECRET")
 _ID = re.compile(r"[0-9A-Za-z]{22}")
 
@@ -71,6 +81,7 @@ _TRACK = fields_of(
     *("album.spotify_id", "album.title", "album.artist_name", "album.release_date", "album.images"),
     *("album.cover_art_url", "album.external_urls", "artwork_url"),
 )
+_FEATURES = fields_of(Kind.TRACK, "bpm", "key", "camelot", "audio_features")
 _ARTIST = fields_of(
     Kind.PERFORMER,
     *("spotify_id", "name", "genres", "images", "image_url", "popularity", "followers", "external_urls"),
@@ -86,6 +97,7 @@ _REMOVED = frozenset({"popularity", "followers", "label"})
 
 _QUESTIONS = (
     Question(name="track", kind=Kind.TRACK, needs=("spotify_id",), uses=("artist_name", "album_title"), gives=_TRACK),
+    Question(name="features", kind=Kind.TRACK, needs=("spotify_id",), gives=_FEATURES),
     Question(
         name="search_isrc",
         kind=Kind.TRACK,
@@ -124,14 +136,14 @@ _QUESTIONS = (
         name="album_search", kind=Kind.ALBUM, needs=("artist_name", "title"), identifies="spotify_id", gives=_ALBUM_HIT
     ),
 )
-_BATCHES = {"track": 50, "artist": 50, "album": 20}
+_BATCHES = {"track": 50, "features": 100, "artist": 50, "album": 20}
 
 
-def _in_mode(question: Question, *, extended: bool) -> Question:
+def _in_mode(question: Question, mode: str) -> Question:
     """The question as an app in this mode may ask it."""
-    if extended:
-        return replace(question, batch=_BATCHES.get(question.name, 1), requires=_APP)
-    return replace(question, gives=question.gives - _REMOVED, calls=_DEAR, requires=_APP)
+    if mode == "development":
+        return replace(question, gives=question.gives - _REMOVED, calls=_DEAR, requires=_APP)
+    return replace(question, batch=_BATCHES.get(question.name, 1), requires=_APP)
 
 
 # --- the library on the wire ---------------------------------------------------------------------------------------
@@ -216,15 +228,25 @@ class Client:
         """A search's reply. kinds: with commas."""
         return self.call("search", words, limit=HITS, type=kinds) or {}
 
-    def may_batch(self) -> bool:
-        """May this app ask for several at once? Development mode is refused that with 403."""
-        try:
-            reply = self.call("artists", [_PROBE])
-        except NoAnswer as no:
-            if no.reply is not None and no.reply.status == 403:
-                return False
-            raise
-        return reply is not None and isinstance(reply["artists"], list)
+    def features(self, ids: Sequence[str]) -> Json | None:
+        """The audio features of these tracks. The library's own method does the same, with a warning for each call."""
+        return self.call("_get", "audio-features", ids=",".join(ids))
+
+    def mode(self) -> str:
+        """What this app may ask for: each mode is refused, with 403, what the next one may."""
+        if not _permitted("artists", lambda: self.call("artists", [_PROBE])):
+            return "development"
+        return "grandfathered" if _permitted("audio_features", lambda: self.features([_PROBE_TRACK])) else "extended"
+
+
+def _permitted(name: str, call: Callable[[], Json | None]) -> bool:
+    try:
+        reply = call()
+    except NoAnswer as no:
+        if no.reply is not None and no.reply.status == 403:
+            return False
+        raise
+    return reply is not None and isinstance(reply[name], list)
 
 
 class Spotify(Source[Client]):
@@ -245,20 +267,20 @@ class Spotify(Source[Client]):
     ).but_for("spotify_id", "external_urls", keep_seconds=None)  # what one refreshes and links by
     chances = Chances(
         reach=0.96,
-        by_question={"track": 0.99, "artist": 0.99, "album": 0.99, "search_upc": 0.7},
+        by_question={"track": 0.99, "features": 0.97, "artist": 0.99, "album": 0.99, "search_upc": 0.7},
         yields={"genres": 0.6},
     )
     freshness = Freshness(days=7)
 
     def __init__(self, options: Mapping[str, str] | None = None) -> None:
-        """options: `mode`, `development` or `extended`. Raises ValueError for another."""
+        """options: `mode`, one of MODES. Raises ValueError for another."""
         super().__init__(options)
         mode = self.options.get("mode", "development")
-        if mode not in ("development", "extended"):
-            raise ValueError(f"LINERNOTES_SPOTIFY_MODE must be development or extended, not {mode!r}")
-        extended = mode == "extended"
-        self.questions = tuple(_in_mode(question, extended=extended) for question in _QUESTIONS)
-        if extended:
+        if mode not in MODES:
+            raise ValueError(f"LINERNOTES_SPOTIFY_MODE must be one of {', '.join(MODES)}, not {mode!r}")
+        may_ask = (question for question in _QUESTIONS if question.name != "features" or mode == "grandfathered")
+        self.questions = tuple(_in_mode(question, mode) for question in may_ask)
+        if mode != "development":
             self.budget = replace(self.budget, per_day=None)
 
     def client(self, line: Line) -> Client:
@@ -269,11 +291,11 @@ class Spotify(Source[Client]):
         """One call: by name for one lookup, by id for as many as the mode allows."""
         if question.name in _SEARCH:
             return [_SEARCH[question.name](asks[0].keys, client)]
-        return _by_id(question, asks, client)
+        return _features(asks, client) if question.name == "features" else _by_id(question, asks, client)
 
     def probe(self, client: Client) -> Mapping[str, str]:
         """The mode of this app."""
-        return {"mode": "extended" if client.may_batch() else "development"}
+        return {"mode": client.mode()}
 
     def judge(self, reply: Reply) -> Judgement:
         """A used-up quota and a stale token look like refusals of other kinds."""
@@ -292,19 +314,33 @@ class Spotify(Source[Client]):
 
 
 def _by_id(question: Question, asks: Sequence[Ask], client: Client) -> list[Answer]:
-    ids = list(dict.fromkeys(text(ask.keys["spotify_id"]) for ask in asks if _is_id(ask.keys["spotify_id"])))
+    ids = _ids(asks)
     found: dict[str, Json] = {}
     if len(ids) == 1:
         reply = client.call(question.name, ids[0])
         if reply is not None:
             found[ids[0]] = _with_id(reply)
     elif ids:
-        rows = (client.call(f"{question.name}s", ids) or {})[f"{question.name}s"]
-        if not isinstance(rows, list) or len(rows) != len(ids):
-            raise ValueError(f"{len(ids)} ids were asked for, and the reply does not hold as many rows")
-        # In the order of the ids, with null for those that are not known; a moved one comes under another id.
-        found = {wanted: _with_id(one(row)) for wanted, row in zip(ids, rows, strict=True) if row is not None}
-    return [_told_by_id(question.kind, ask.keys, found) for ask in asks]
+        found = _rows(ids, client.call(f"{question.name}s", ids), f"{question.name}s")
+    return [_told_by_id(ask.keys, found, partial(_told, question.kind)) for ask in asks]
+
+
+def _features(asks: Sequence[Ask], client: Client) -> list[Answer]:
+    ids = _ids(asks)
+    found = _rows(ids, client.features(ids), "audio_features") if ids else {}
+    return [_told_by_id(ask.keys, found, _told_features) for ask in asks]
+
+
+def _ids(asks: Sequence[Ask]) -> list[str]:
+    return list(dict.fromkeys(text(ask.keys["spotify_id"]) for ask in asks if _is_id(ask.keys["spotify_id"])))
+
+
+def _rows(ids: Sequence[str], reply: Json | None, name: str) -> dict[str, Json]:
+    """Rows come in the order of the ids, with null for those that are not known; a moved one comes under another id."""
+    rows = (reply or {})[name]
+    if not isinstance(rows, list) or len(rows) != len(ids):
+        raise ValueError(f"{len(ids)} ids were asked for, and the reply does not hold as many rows")
+    return {wanted: _with_id(one(row)) for wanted, row in zip(ids, rows, strict=True) if row is not None}
 
 
 def _with_id(entity: Json) -> Json:
@@ -318,18 +354,26 @@ def _is_id(value: Any) -> bool:
     return _ID.fullmatch(text(value)) is not None
 
 
-def _told_by_id(kind: Kind, keys: Keys, found: Mapping[str, Json]) -> Answer:
+def _told_by_id(keys: Keys, found: Mapping[str, Json], tell: Callable[[Keys, Json | None], Answer]) -> Answer:
     given = text(keys["spotify_id"])
     if not _is_id(given):
         return Answer.nothing(f"{given[:80]!r} is not a Spotify id")
-    return _told(kind, keys, found.get(given), 1.0, "Spotify's own id")
+    return tell(keys, found.get(given))
 
 
-def _told(kind: Kind, keys: Keys, entity: Json | None, match: float, reason: str) -> Answer:
+def _told(kind: Kind, keys: Keys, entity: Json | None, match: float = 1.0, reason: str = "Spotify's own id") -> Answer:
     if entity is None:
         return Answer.nothing()
     told = Told(kind, keys, _SURE, match=match, reason=reason)
     _TELL[kind](told, entity)
+    return told.answer()
+
+
+def _told_features(keys: Keys, row: Json | None) -> Answer:
+    if row is None:
+        return Answer.nothing()
+    told = Told(Kind.TRACK, keys, _SURE, reason="Spotify's own id")
+    told.tell(bpm=tempo(row.get("tempo")), audio_features=audio_features(row), **key_of(row))
     return told.answer()
 
 

@@ -1,6 +1,7 @@
-"""Spotify's Web API and its token endpoint, in two modes as since February 2026.
+"""Spotify's Web API and its token endpoint, in the modes there are since February 2026.
 
-Client ids that begin with "extended" have extended quota; all others are in development mode: no several-ids endpoints,
+Client ids that begin with "extended" have extended quota, those with "grandfathered" have had it since before 27
+November 2024 and may still ask for audio features; all others are in development mode: no several-ids endpoints,
 searches of at most 10, no popularity, followers, label and markets, and a quota of calls in a rolling day.
 """
 
@@ -15,7 +16,7 @@ from functools import cached_property
 from typing import Any, ClassVar
 from urllib.parse import parse_qs, quote_plus
 
-from simulator import dice, names, places, shares
+from simulator import dice, names, places, shares, sound
 from simulator.limits import SPOTIFY_DAY
 from simulator.truth import Album, Performer, Track
 from simulator.upstreams.artwork import spotify_image
@@ -27,8 +28,9 @@ _FILTER = re.compile(
 )
 _ID = re.compile(r"[0-9A-Za-z]{22}")
 _REMOVED = {"popularity", "followers", "label", "available_markets", "linked_from", "album_group"}
-_GONE = {"audio-features", "audio-analysis", "recommendations"}
-"""For apps of after November 2024, whatever their quota."""
+_GONE = {"audio-analysis", "recommendations"}
+_FEATURES = "audio-features"
+"""Gone too, but for apps that had extended quota before 27 November 2024."""
 _GONE_IN_DEVELOPMENT = {"browse", "markets", "users", "shows", "episodes", "audiobooks", "chapters"}
 TOKEN_SECONDS = 3600
 DAY = 86_400.0
@@ -54,7 +56,7 @@ class Spotify(Upstream):
 
     def prepare(self) -> tuple[object, ...]:
         """The indexes by id."""
-        return self._tracks, self._artists, self._albums, self._isrcs, self._upcs
+        return self._tracks, self._analysed, self._artists, self._albums, self._isrcs, self._upcs
 
     def answer(self, request: Request) -> Reply:
         """As the real one answers this path."""
@@ -63,7 +65,8 @@ class Spotify(Upstream):
         refused = self._authorize(request)
         if isinstance(refused, Reply):
             return refused
-        extended = refused
+        client = refused
+        extended = client.startswith(("extended", "grandfathered"))
         if not extended and (over := self._over_quota(request.now)):
             return over
         routes: dict[str, Callable[[Request, Sequence[str], bool], Reply]] = {
@@ -71,9 +74,11 @@ class Spotify(Upstream):
             "tracks": self._several("tracks", 50, lambda: self._tracks, self._show_track),
             "artists": self._several("artists", 50, lambda: self._artists, self._show_artist),
             "albums": self._several("albums", 20, lambda: self._albums, self._show_album),
+            _FEATURES: self._several("audio_features", 100, lambda: self._analysed, self._show_features),
         }
         first, *rest = [part for part in request.path.removeprefix("/v1").split("/") if part] or [""]
-        if first in _GONE or (first in _GONE_IN_DEVELOPMENT and not extended):
+        gone = _GONE if client.startswith("grandfathered") else {*_GONE, _FEATURES}
+        if first in gone or (first in _GONE_IN_DEVELOPMENT and not extended):
             return _error(403, "Forbidden")
         route = routes.get(first)
         return route(request, rest, extended) if route else _error(404, "Service not found")
@@ -102,8 +107,8 @@ class Spotify(Upstream):
         self._tokens[token] = (client, request.now + TOKEN_SECONDS)
         return json_reply({"access_token": token, "token_type": "Bearer", "expires_in": TOKEN_SECONDS})
 
-    def _authorize(self, request: Request) -> bool | Reply:
-        """Whether the caller has extended quota, or why it may not call."""
+    def _authorize(self, request: Request) -> str | Reply:
+        """The caller's client id, or why it may not call."""
         kind, _, token = request.headers.get("authorization", "").partition(" ")
         if kind != "Bearer" or not token:
             return self._unauthorized("No token provided")
@@ -112,7 +117,7 @@ class Spotify(Upstream):
             return self._unauthorized("Invalid access token")
         if request.now >= until:
             return self._unauthorized("The access token expired")
-        return client.startswith("extended")
+        return client
 
     def _unauthorized(self, message: str) -> Reply:
         reply = _error(401, message)
@@ -141,6 +146,14 @@ class Spotify(Upstream):
     @cached_property
     def _tracks(self) -> dict[str, Track]:
         return {track.spotify_id: track for track in self.part.tracks(self.world.tracks)}
+
+    @cached_property
+    def _analysed(self) -> dict[str, Track]:
+        return {
+            id_: track
+            for id_, track in self._tracks.items()
+            if shares.knows("spotify", "features", track.recording.key)
+        }
 
     @cached_property
     def _artists(self) -> dict[str, Performer]:
@@ -334,6 +347,22 @@ class Spotify(Upstream):
             "album": self._show_album_hit(track.album, base),
             "external_ids": {"isrc": self.part.isrc(track)},
             "popularity": track.popularity,
+        }
+
+    def _show_features(self, track: Track, base: str) -> Json:
+        api = f"{base}/spotify/v1"
+        return {
+            **sound.features(track),
+            "key": track.key,
+            "mode": track.mode,
+            "tempo": round(sound.tempo("spotify", track), 3),
+            "time_signature": 4,
+            "duration_ms": track.duration_ms,
+            "type": "audio_features",
+            "id": track.spotify_id,
+            "uri": f"spotify:track:{track.spotify_id}",
+            "track_href": f"{api}/tracks/{track.spotify_id}",
+            "analysis_url": f"{api}/audio-analysis/{track.spotify_id}",
         }
 
 

@@ -77,7 +77,11 @@ def mode(bench: Bench) -> str | None:
     return bench.fleet.sources["spotify"].options.get("mode")
 
 
-MODES = {"an-app": ("development", 1, 800), "extended-app": ("extended", 50, None)}
+MODES = {
+    "an-app": ("development", 1, 800),
+    "extended-app": ("extended", 50, None),
+    "grandfathered-app": ("grandfathered", 50, None),
+}
 
 
 @pytest.mark.parametrize("app", MODES)
@@ -89,8 +93,9 @@ def test_the_mode_is_found_out_before_there_is_work(spotify_bench: MakeBench, si
     assert mode(bench) == found
     assert bench.fleet.sizes("spotify")["artist"] == batch
     assert bench.fleet.limiter.budget("spotify").per_day == day
-    assert [urlsplit(asked).path for asked in simulated.asked] == ["/api/token", "/v1/artists/"]
-    assert bench.fleet.limiter.now("spotify").turns == 2, "the token and the probe, each with a turn"
+    asked = [urlsplit(asked).path for asked in simulated.asked]
+    assert asked == ["/api/token", "/v1/artists/", "/v1/audio-features"][: 2 + (found != "development")]
+    assert bench.fleet.limiter.now("spotify").turns == len(asked), "the token and what is probed, each with a turn"
     bench.fleet.forget()
     bench.steward.round()
     assert not bench.tickets, "once a day is enough"

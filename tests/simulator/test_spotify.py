@@ -48,9 +48,22 @@ def test_several_ids_are_for_extended_quota(part: Part, kind: str) -> None:
 
 
 @pytest.mark.parametrize("path", ["/audio-features", "/audio-analysis/" + "0" * 22, "/recommendations"])
-def test_what_was_removed_for_all(part: Part, path: str) -> None:
+def test_what_was_removed_in_november_2024(part: Part, path: str) -> None:
     assert App(part, "an-app").get(path).status == 403
     assert App(part, "extended-app").get(path).status == 403
+
+
+def test_who_had_extended_quota_before_keeps_audio_features(part: Part) -> None:
+    app = App(part, "grandfathered-app")
+    ids = [hit["id"] for hit in json.loads(app.get("/search", "q=bowie&type=track&limit=50").body)["tracks"]["items"]]
+    reply = app.get("/audio-features", f"ids={','.join([*ids, '0' * 22])}")
+    assert (reply.status, reply.items) == (200, len(ids) + 1)
+    *rows, unknown = json.loads(reply.body)["audio_features"]
+    assert unknown is None
+    assert {row["id"] for row in rows if row} <= set(ids)
+    assert all(row["tempo"] > 0 and -1 < row["key"] < 12 and row["mode"] in (0, 1) for row in rows if row)
+    assert app.get("/audio-features", f"ids={','.join(['0' * 22] * 101)}").status == 400
+    assert app.get("/recommendations").status == 403
 
 
 @pytest.mark.parametrize("path", ["/markets", "/browse/new-releases"])

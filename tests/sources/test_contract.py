@@ -26,7 +26,7 @@ from enrichment.domain.subjects import FIELDS, Kind, clean_value
 from enrichment.sources.base import Ask, NoAnswer, Reply, Source
 from enrichment.sources.registry import builtin_sources
 
-SOURCES = builtin_sources({"spotify": {"mode": "extended"}, "residentadvisor": {"mode": "graphql"}})
+SOURCES = builtin_sources({"spotify": {"mode": "grandfathered"}, "residentadvisor": {"mode": "graphql"}})
 QUESTIONS = [(source, question) for source in SOURCES.values() for question in source.questions]
 REPLIES = sorted((Path(__file__).parent / "replies").glob("*.json"))
 READABLE = (ValueError, KeyError, TypeError, NoAnswer)

@@ -17,11 +17,14 @@ from enrichment.sources.spotify import Spotify
 
 DEVELOPMENT = Spotify()
 EXTENDED = Spotify({"mode": "extended"})
+GRANDFATHERED = Spotify({"mode": "grandfathered"})
 TOKEN = {"/api/token": {"access_token": "simulated", "token_type": "Bearer", "expires_in": 3600}}
+FORBIDDEN = Reply(403, {}, b'{"error":{"status":403,"message":"Forbidden"}}')
+GONE = Reply(404, {}, b'{"error":{"status":404,"message":"Service not found"}}')
 
 
 def test_modes() -> None:
-    assert (DEVELOPMENT.budget.per_day, EXTENDED.budget.per_day) == (800, None)
+    assert [each.budget.per_day for each in (DEVELOPMENT, EXTENDED, GRANDFATHERED)] == [800, None, None]
     assert DEVELOPMENT.question("artist").calls == 5
     assert DEVELOPMENT.question("artist").batch == 1
     assert {name: EXTENDED.question(name).batch for name in ("track", "artist", "album", "search")} == {
@@ -32,6 +35,8 @@ def test_modes() -> None:
     }
     assert "popularity" not in DEVELOPMENT.question("track").gives
     assert "popularity" in EXTENDED.question("track").gives
+    assert GRANDFATHERED.question("features").batch == 100
+    assert {q.name for q in GRANDFATHERED.questions} - {"features"} == {q.name for q in EXTENDED.questions}
     with pytest.raises(ValueError, match="LINERNOTES_SPOTIFY_MODE"):
         Spotify({"mode": "free"})
 
@@ -81,20 +86,32 @@ def test_judgement(reply: Reply, verdict: Verdict, wait: float | None) -> None:
 
 
 @pytest.mark.parametrize(
-    ("reply", "mode"),
+    ("several", "features", "mode"),
     [
-        ({"artists": [{"id": "0TnOYISbd1XYRBk9myaseg", "name": "Pitbull"}]}, "extended"),
-        ({"artists": [None]}, "extended"),
-        (Reply(403, {}, b'{"error":{"status":403,"message":"Forbidden"}}'), "development"),
-        (Reply(404, {}, b'{"error":{"status":404,"message":"Service not found"}}'), "development"),
+        ({"artists": [{"id": "0TnOYISbd1XYRBk9myaseg", "name": "Pitbull"}]}, FORBIDDEN, "extended"),
+        ({"artists": [None]}, GONE, "extended"),
+        ({"artists": [None]}, {"audio_features": [None]}, "grandfathered"),
+        (FORBIDDEN, {"audio_features": [None]}, "development"),
+        (GONE, FORBIDDEN, "development"),
     ],
 )
-def test_the_mode_is_seen_by_asking_for_several(line: Any, reply: Any, mode: str) -> None:
-    replay = line(DEVELOPMENT, {**TOKEN, "/v1/artists": reply})
+def test_the_mode_is_seen_by_asking_for_what_the_next_may(line: Any, several: Any, features: Any, mode: str) -> None:
+    replay = line(DEVELOPMENT, {**TOKEN, "/v1/artists": several, "/v1/audio-features": features})
     assert DEVELOPMENT.probe(DEVELOPMENT.client(replay)) == {"mode": mode}
-    assert len(replay.sent) == 2
+    assert len(replay.sent) == 2 + (mode != "development")
     assert Spotify({"mode": mode}).options == {"mode": mode}
     assert set(Spotify.probes) == {"mode"}
+
+
+def test_features_are_told_by_the_place_of_their_id(line: Any) -> None:
+    ids = ["1" * 22, "2" * 22, "not an id", "3" * 22]
+    rows = [{"id": "1" * 22, "tempo": 120.5, "key": -1, "mode": 1, "energy": 0.5}, None, {"id": "3" * 22, "tempo": 0}]
+    replay = line(GRANDFATHERED, {**TOKEN, "/v1/audio-features": {"audio_features": rows}})
+    asks = [Ask(n, {"spotify_id": id_}) for n, id_ in enumerate(ids)]
+    first, *rest = GRANDFATHERED.ask(GRANDFATHERED.question("features"), asks, GRANDFATHERED.client(replay))
+    assert {f.field: f.value for f in first.findings} == {"bpm": 120.5, "audio_features": {"energy": 0.5}}
+    assert [answer.outcome for answer in rest] == [Outcome.NOTHING_FOUND] * 3
+    assert replay.sent[-1].url.endswith("?ids=" + "%2C".join(("1" * 22, "2" * 22, "3" * 22)))
 
 
 @pytest.mark.parametrize("reply", [Reply(429, {}, b""), Reply(401, {}, b""), Reply(503, {}, b""), {"error": "x"}, b"<"])
