@@ -2,7 +2,8 @@
 
     linernotes bench throughput [--json] [--parts submit,delay,overhead] [--rows N] [--peers …]
 
-    submit      tracks that nobody knows, through the bulk path and one by one
+    submit      tracks that nobody knows, through the bulk path (until they are accepted, and until one process has
+                planned them) and one by one
     delay       messages a second of `enrich_track.delay()`, beside those of a Celery task that does nothing
     overhead    tracks from request to record with upstreams that limit nothing, by our workers and by as many of each
                 peer (`bench.peers`), then the fleet asked again, by the same ids and by others
@@ -33,8 +34,9 @@ from bench.report import Check, Grid, Report, at_least, at_most, note, start
 from bench.workload import Row, Workload, choose, many, track_of
 from enrichment.domain.subjects import WANTED, Kind
 from enrichment.services import report
+from enrichment.services.replan import replan
 from enrichment.services.requests import TrackRequest, read
-from enrichment.services.submit import submit, submit_all
+from enrichment.services.submit import Accepted, submit, submit_all
 from linernotes_client import tasks as client
 from simulator.truth import World
 
@@ -44,6 +46,7 @@ SINGLES, ROUNDS = 200, 5
 SEQUENTIAL = 30
 """Tracks that tell how fast one after another is."""
 PATIENCE = 900.0
+UNPLANNED = "SELECT count(*) FROM replans"
 NAMES = {"plain_celery": "plain Celery", "on_dramatiq": "dramatiq", "on_procrastinate": "procrastinate"}
 
 SUBMITTED, DELAYED, REUSED = 5000.0, 0.6, 2000.0
@@ -71,7 +74,11 @@ def _submits(where: Shop, rows: Sequence[Row], speed: float) -> dict[str, float]
     with crew(where, environ_of(where, speed), started=False) as ours:
         bulk = _requests(many(rows, len(rows))[:-SINGLES] or rows)
         singles = _requests([{**row, "artist": f"{row['artist']} alone"} for row in rows[:SINGLES]])
+        began = time.perf_counter()
         found = {"bulk": _per_second(len(bulk), lambda: submit_all(ours.fleet, bulk))}
+        while replan(ours.fleet):
+            pass
+        found["bulk_and_planned"] = round(len(bulk) / (time.perf_counter() - began), 1)
         found["single"] = _per_second(len(singles), lambda: [submit(ours.fleet, each) for each in singles])
         found["database_bytes_per_open_track"] = round(
             ours.count("SELECT pg_database_size(current_database())") / (len(bulk) + len(singles))
@@ -166,13 +173,21 @@ def _reuse(ours: FleetCrew, where: Shop, given: Workload) -> dict[str, Any]:
     calls = _calls(where)
     again = _requests(given.rows)
     others = [read(TrackRequest, {**r, "priority": LOW, "track_id": f"n{n}"}) for n, r in enumerate(given.rows)]
-    found = {"again": _per_second(len(again), lambda: submit_all(ours.fleet, again))}
-    accepted = []
-    found["other_ids"] = _per_second(len(others), lambda: accepted.extend(submit_all(ours.fleet, others)))
+    found = {"again": _per_second(len(again), lambda: _served(ours, again))}
+    accepted: list[Accepted] = []
+    found["other_ids"] = _per_second(len(others), lambda: accepted.extend(_served(ours, others)))
     standing = report.statuses(ours.fleet, [each.ref for each in accepted if each.ref is not None])
     ended = sum(1 for status in standing.values() if status in report.ENDED)
     ours.drained(60)
     return {**found, "ended_at_once": round(ended / len(others), 4), "calls": _calls(where) - calls}
+
+
+def _served(ours: FleetCrew, requests: Sequence[TrackRequest]) -> list[Accepted]:
+    """Handed in and planned, here or by the crew."""
+    accepted = submit_all(ours.fleet, requests)
+    while ours.count(UNPLANNED):
+        replan(ours.fleet)
+    return accepted
 
 
 def peer(name: str, where: Shop, given: Workload, processes: int) -> Way:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
@@ -63,14 +63,25 @@ def submit_all(
 
     ids: of the requests, None where one has none. A request whose id was submitted before is accepted and changes
     nothing. batch_id: of the batch they belong to, by which they can be cancelled. within: ends each transaction.
+    Of more than a chunk of them, those that are not urgent are planned by a steward: docs/decisions/0011.
     """
     accepted: dict[int, Accepted] = {}
+    is_bulk = len(requests) > CHUNK and within is None
     order = range(len(requests)) if within else _together(requests)
     for start in range(0, len(requests), CHUNK):
         positions = order[start : start + CHUNK]
         chunk = [requests[position] for position in positions]
         known_as = [ids[position] if ids else None for position in positions]
-        work = partial(_submit, fleet, requests=chunk, ids=known_as, batch_id=batch_id, start=start, within=within)
+        work = partial(
+            _submit,
+            fleet,
+            requests=chunk,
+            ids=known_as,
+            batch_id=batch_id,
+            start=start,
+            within=within,
+            plans=not is_bulk or any(map(_is_particular, chunk)),
+        )
         followed = (request.correlation_id or id_ for request, id_ in zip(chunk, known_as, strict=True))
         with span("submit", followed, requests=len(chunk)):
             done, advanced, raised = in_transaction(fleet.engine, work)
@@ -100,26 +111,83 @@ def _submit(
     batch_id: UUID | None,
     start: int,
     within: Within | None,
+    plans: bool,
 ) -> tuple[list[Accepted], Advanced, set[str]]:
-    identities = [_identity(request) for request in requests]
-    refs, created = resolve(connection, identities)
-    now = database_now(connection)
-    taken = _new(connection, refs, requests, ids)
-    subjects = rows.lock(connection, [ref for ref, _ in taken])
-    by_ref = {subject.ref: subject for subject in subjects}
-    findings.keep(connection, [new for ref, request in taken for new in _given(by_ref[ref], by_ref, request, now)])
+    refs, created = resolve(connection, [_identity(request) for request in requests])
     findings.take_from_twins(connection, [ref.id for ref in created if ref.kind is Kind.TRACK])
-    raised = _want(connection, taken, now, batch_id)
-    forced = {ref for ref, request in taken if request.force_refresh}
-    lookups.force(connection, [id_ for subject in subjects if subject.ref in forced for id_ in subject.family], now)
-    rows.refresh_standings(connection, subjects)
-    advanced = advance(fleet, connection, subjects, [ref for ref, _ in taken])
+    taken = _Taken(_new(connection, refs, requests, ids), created, database_now(connection), batch_id)
+    advanced, raised = _plan(fleet, connection, taken) if plans else _record(connection, taken)
     accepted = [
         Accepted(ref) if ref else Accepted(None, _unknown(request)) for ref, request in zip(refs, requests, strict=True)
     ]
     if within is not None:
         within(connection, start, refs)
     return accepted, advanced, raised
+
+
+@dataclass(frozen=True, slots=True)
+class _Taken:
+    """Requests with their subjects. created: the subjects that are new, which nobody else can see yet."""
+
+    requests: Sequence[tuple[Ref, Request]]
+    created: Collection[Ref]
+    now: datetime
+    batch_id: UUID | None
+
+    @property
+    def refs(self) -> list[Ref]:
+        return [ref for ref, _ in self.requests]
+
+    def wishes(self) -> list[rows.Wish]:
+        """One for each subject."""
+        joined: dict[Ref, rows.Wish] = {}
+        for ref, request in self.requests:
+            wish = rows.Wish(
+                ref,
+                tuple(sorted(WANTED[ref.kind])),
+                request.priority,
+                self.now if request.force_refresh else None,
+                request.correlation_id,
+                self.batch_id,
+            )
+            joined[ref] = joined[ref].joined(wish) if ref in joined else wish
+        return list(joined.values())
+
+
+def _plan(fleet: Fleet, connection: Connection, taken: _Taken) -> tuple[Advanced, set[str]]:
+    """Asked for, and planned here and now. Returns the sources whose line has changed, too."""
+    subjects = rows.lock(connection, taken.refs)
+    by_ref = {subject.ref: subject for subject in subjects}
+    findings.keep(
+        connection,
+        [
+            new
+            for ref, request in taken.requests
+            for new in (*_facts(ref, request, taken.now), *_picture(ref, by_ref, request, taken.now))
+        ],
+    )
+    raised = _want(connection, taken.wishes())
+    forced = {ref for ref, request in taken.requests if request.force_refresh}
+    families = [id_ for subject in subjects if subject.ref in forced for id_ in subject.family]
+    lookups.force(connection, families, taken.now)
+    rows.refresh_standings(connection, subjects)
+    return advance(fleet, connection, subjects, taken.refs), raised
+
+
+def _record(connection: Connection, taken: _Taken) -> tuple[Advanced, set[str]]:
+    """Asked for, and recorded to be planned by a steward: performers and albums are not locked, nor waited for."""
+    rows.hold(connection, [ref for ref in taken.refs if ref not in taken.created])
+    findings.keep(connection, [new for ref, request in taken.requests for new in _facts(ref, request, taken.now)])
+    wishes = taken.wishes()
+    raised = _want(connection, wishes)
+    rows.record_replans(connection, {wish.ref: wish.priority for wish in wishes})
+    return Advanced(frozenset()), raised
+
+
+def _is_particular(request: Request) -> bool:
+    """Must it be planned at once, or does it tell something of its performer or album?"""
+    picture = isinstance(request, TrackRequest) and request.temporary_artwork_url
+    return request.priority == rows.CRITICAL or request.force_refresh or bool(picture)
 
 
 def _new(
@@ -138,25 +206,12 @@ def _new(
     return new
 
 
-def _want(
-    connection: Connection, taken: Sequence[tuple[Ref, Request]], now: datetime, batch_id: UUID | None
-) -> set[str]:
+def _want(connection: Connection, wishes: Sequence[rows.Wish]) -> set[str]:
     """Status rows; asking again joins what is open: the priority rises, a forced moment is set."""
-    wishes: dict[Ref, rows.Wish] = {}
-    for ref, request in taken:
-        wish = rows.Wish(
-            ref,
-            tuple(sorted(WANTED[ref.kind])),
-            request.priority,
-            now if request.force_refresh else None,
-            request.correlation_id,
-            batch_id,
-        )
-        wishes[ref] = wish if ref not in wishes else wishes[ref].joined(wish)
-    rows.want(connection, list(wishes.values()))
+    rows.want(connection, wishes)
     raised: set[str] = set()
-    for priority in sorted({wish.priority for wish in wishes.values()}):
-        ids = [ref.id for ref, wish in wishes.items() if wish.priority == priority]
+    for priority in sorted({wish.priority for wish in wishes}):
+        ids = [wish.ref.id for wish in wishes if wish.priority == priority]
         raised |= lookups.raise_priority(connection, ids, priority)
     return raised
 
@@ -196,15 +251,19 @@ _FACTS = {
 }
 
 
-def _given(subject: Subject, around: Mapping[Ref, Subject], request: Request, now: datetime) -> Iterable[NewFinding]:
+def _facts(ref: Ref, request: Request, now: datetime) -> Iterable[NewFinding]:
     """What the producer knows already, kept with its source like everything else."""
     if not isinstance(request, TrackRequest):
         return
     for name, field in _FACTS.items():
         if (value := clean_value(Kind.TRACK, field, getattr(request, name))) is not None:
-            yield _handed_in(subject.ref, field, value, now)
-    if url := request.temporary_artwork_url:
-        yield _handed_in(_pictured(subject, around, request), "temporary_artwork_url", url, now)
+            yield _handed_in(ref, field, value, now)
+
+
+def _picture(ref: Ref, around: Mapping[Ref, Subject], request: Request, now: datetime) -> Iterable[NewFinding]:
+    """The picture that came with a track."""
+    if isinstance(request, TrackRequest) and (url := request.temporary_artwork_url):
+        yield _handed_in(_pictured(around[ref], around, request), "temporary_artwork_url", url, now)
 
 
 def _handed_in(ref: Ref, field: str, value: Any, now: datetime) -> NewFinding:

@@ -159,6 +159,13 @@ class TestWhichSubject:
         assert bench.status(twin.id).status == "completed"
 
 
+PICTURE = "https://example.org/cover.jpg"
+_STANDING = """
+SELECT status, count(DISTINCT s.subject_id), count(DISTINCT l.subject_id)
+FROM enrichment_status s LEFT JOIN lookups l ON l.subject_id = s.subject_id GROUP BY status
+"""
+
+
 class TestMany:
     def test_one_that_cannot_be_taken_does_not_hinder_the_others(self, bench: Bench) -> None:
         good, bad, also = submit_all(
@@ -199,9 +206,40 @@ class TestMany:
         known = {row.id: row.title for row in bench.rows("SELECT id, title FROM tracks")}
         assert [known[each.ref.id] for each in accepted if each.ref] == titles
 
-    def test_more_than_a_chunk(self, bench: Bench) -> None:
-        accepted = submit_all(bench.fleet, [a_track(track_title=f"No {n}", priority=3) for n in range(260)])
+    def test_more_than_a_chunk_is_planned_by_a_steward(self, bench: Bench) -> None:
+        tracks = [a_track(track_title=f"No {n}", priority=3, existing_isrc=f"GBAAA98{n:05d}") for n in range(260)]
+        accepted = submit_all(bench.fleet, tracks)
         assert len({each.ref for each in accepted}) == 260
+        assert bench.rows(_STANDING) == [("pending", 260, 0)]
+        assert not bench.tickets
+        bench.steward.round()
+        assert bench.rows(_STANDING) == [("in_progress", 260, 260)]
+        assert bench.rows("SELECT count(DISTINCT isrc) FROM tracks") == [(260,)]
+        assert bench.rows("SELECT count(*) FROM replans") == [(0,)]
+        assert bench.tickets
+
+    def test_what_is_urgent_or_particular_is_planned_at_once_in_bulk_too(self, bench: Bench) -> None:
+        for number, more in enumerate(({"priority": 10}, {"force_refresh": True}, {"temporary_artwork_url": PICTURE})):
+            plain = [a_track(track_title=f"{number} {n}", priority=2) for n in range(250)]
+            submit_all(bench.fleet, [*plain, a_track(track_title=f"{number} particular", **more)])
+            asked = bench.rows("SELECT t.title FROM lookups l JOIN tracks t ON t.id = l.subject_id")
+            assert (f"{number} particular",) in asked
+            assert len(asked) == number + 1
+
+    def test_in_bulk_what_is_open_is_joined_and_what_is_fresh_is_reused(self, bench: Bench) -> None:
+        known, still = submit(bench.fleet, a_track()), a_track(track_title="Still open", priority=2)
+        bench.settle_down()
+        waiting = submit(bench.fleet, still)
+        calls = len(bench.upstream.asked)
+        raised = still.model_copy(update={"priority": 5})
+        accepted = submit_all(bench.fleet, [a_track(), raised, *(a_track(track_title=f"No {n}") for n in range(260))])
+        assert [each.ref for each in accepted[:2]] == [known, waiting]
+        assert bench.status(waiting.id).priority == 5
+        assert bench.status(known.id).status == "pending"
+        bench.steward.round()
+        assert bench.status(known.id).status == "completed"
+        assert bench.status(waiting.id).status == "in_progress"
+        assert len(bench.upstream.asked) == calls
 
 
 class TestAtOnce:
