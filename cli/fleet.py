@@ -27,6 +27,8 @@ from enrichment.settings import PREFIX, Settings, load
 
 WORKERS, THREADS = 2, 32
 START_SECONDS = 40.0
+BEHIND = ("nice", "-n", "5")
+"""Workers wait for upstreams anyway; the service, whose callers wait for it, and the servers have the CPU first."""
 QUEUES = "fetch,critical,default,low_priority"
 
 
@@ -115,7 +117,7 @@ def worker_programs(opened: Opened, count: int = WORKERS, threads: int = THREADS
 
 
 def _worker(name: str, opened: Opened, threads: int) -> Program:
-    command = celery("worker", "-P", "threads", "-c", str(threads), "-n", f"{name}-{os.getpid()}@%h")
+    command = [*BEHIND, *celery("worker", "-P", "threads", "-c", str(threads), "-n", f"{name}-{os.getpid()}@%h")]
     command += ["--without-gossip", "--without-mingle", "-Q", QUEUES, "--loglevel", "INFO"]
     return Program(name, command, {**importable(), **opened.environment, "LINERNOTES_THREADS": str(threads)})
 

@@ -81,7 +81,11 @@ class _Place:
         self._left = False
 
     def leave(self) -> None:
-        """Slot and ticket are free, and the next message is sent; what is left to do needs only our own database."""
+        """Slot and ticket are free, and the next message is sent; what is left to do needs only our own database.
+
+        Who got no turn sends none: at a slow source messages would go round and round. Whoever waits for the next turn
+        sends it, or the steward.
+        """
         if self._left:
             return
         self._left = True
@@ -91,7 +95,8 @@ class _Place:
             # The answer in hand must not be lost over it; the steward tries again, or they come back with their leases.
             log.warning("limiter is away", source=self._source, error=str(error)[:200])
             self._fleet.unfreed.append(self._free)
-        refill_all(self._fleet, [self._source])
+        if self.turn is not None:
+            refill_all(self._fleet, [self._source])
 
     def _free(self) -> None:
         if self.turn is not None:

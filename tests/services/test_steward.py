@@ -253,6 +253,17 @@ class TestWindow:
         bench.drain()
         assert not bench.rows("SELECT FROM lookups WHERE state = 'waiting'")
 
+    def test_who_gets_no_turn_sends_no_message(self, bench: Bench, upstream: Upstream) -> None:
+        """Else they go round and round for as long as the source is paused, or slower than its window is wide."""
+        submit_all(bench.fleet, [a_track(track_title=title) for title in "ABC"])
+        bench.fleet.limiter.pause("alpha", 60.0, "HTTP 429", ours=True)
+        assert {str(done) for done in bench.drain() if done.source == "alpha"} == {"alpha: no turn in time"}
+        assert not bench.tickets
+        bench.fleet.limiter.resume("alpha")
+        bench.settle_down()
+        assert upstream.asked
+        assert not bench.rows("SELECT FROM lookups WHERE state = 'waiting'")
+
     def test_a_critical_submit_may_send_one_more(self, bench: Bench) -> None:
         submit_all(bench.fleet, [a_track(track_title=f"No {n}", artist_name=f"A {n}") for n in range(12)])
         before = len([1 for source, _ in bench.tickets if source == "alpha"])
