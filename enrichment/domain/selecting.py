@@ -42,6 +42,7 @@ class Selector:
         self._situation = situation
         self._missing = missing
         self._silence = _silence(situation)
+        self._unknown_track = _unknown_track(situation)
         self._learnt = dict(situation.learnt)
         self._worth: dict[Step, float] = {}
         most = NEXT_COST.get(situation.lane, inf)
@@ -57,6 +58,8 @@ class Selector:
             return self._learnt[step]
         chance = step.chances.of(step.question.name, self._situation.traits)
         chance *= self._silence.get((data_of(step), step.about), 1.0)
+        if step.about is Kind.ALBUM:
+            chance *= self._unknown_track.get(data_of(step), 1.0)
         return chance * self._exists(step.about) if step.is_search else chance
 
     def _exists(self, about: Kind | None) -> float:
@@ -128,3 +131,15 @@ def _silence(situation: Situation) -> dict[tuple[str, Kind | None], float]:
         key = (data_of(step), step.about)
         left[key] = left.get(key, 1.0) * (1 - step.chances.of(step.question.name))
     return left
+
+
+def _unknown_track(situation: Situation) -> dict[str, float]:
+    """By data: what is left of the chance that the track's album is known, where the track itself is not.
+
+    One miss may be the title's fault, and is left out: the most telling one. Several, by other keys, are not.
+    """
+    misses: dict[str, list[float]] = {}
+    for step in situation.missed:
+        if step.about is None:
+            misses.setdefault(data_of(step), []).append(1 - step.chances.of(step.question.name))
+    return {data: prod(sorted(left)[1:]) for data, left in misses.items()}

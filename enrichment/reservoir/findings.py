@@ -185,16 +185,19 @@ def drop(connection: Connection, gone: Collection[Ended]) -> None:
     connection.execute(_DROP, values)
 
 
-# A twin is another row of the same recording: the same names, or the same identifier and the same title.
+# A twin is another row of the same recording: the same names, or the same identifier and the same title. Twins have
+# what they know from each other, so that a few of many tell as much as all.
 _FROM_TWINS = text("""
 INSERT INTO findings (kind, subject_id, field, source, value, confidence, reason, stated_at, lookup_id)
 SELECT DISTINCT ON (new.id, f.field, f.source) 'track', new.id, f.field, f.source, f.value, f.confidence,
     f.reason, f.stated_at, f.lookup_id
-FROM tracks new JOIN tracks twin ON twin.id <> new.id AND twin.title_key = new.title_key
-    AND (twin.artist_key = new.artist_key OR twin.isrc = new.isrc OR twin.musicbrainz_id = new.musicbrainz_id)
-    AND (twin.isrc IS NULL OR new.isrc IS NULL OR twin.isrc = new.isrc)
-    AND (twin.duration_ms IS NULL OR new.duration_ms IS NULL OR abs(twin.duration_ms - new.duration_ms) <= 5000)
-JOIN findings f ON f.subject_id = twin.id AND f.source <> 'producer' AND NOT f.locked
+FROM tracks new CROSS JOIN LATERAL (
+    SELECT id FROM tracks twin WHERE twin.id <> new.id AND twin.title_key = new.title_key
+        AND (twin.artist_key = new.artist_key OR twin.isrc = new.isrc OR twin.musicbrainz_id = new.musicbrainz_id)
+        AND (twin.isrc IS NULL OR new.isrc IS NULL OR twin.isrc = new.isrc)
+        AND (twin.duration_ms IS NULL OR new.duration_ms IS NULL OR abs(twin.duration_ms - new.duration_ms) <= 5000)
+    ORDER BY enriched_at DESC NULLS LAST, id LIMIT 3
+) twin JOIN findings f ON f.subject_id = twin.id AND f.source <> 'producer' AND NOT f.locked
     AND f.value <> 'null'
 WHERE new.id = ANY(:subjects)
 ORDER BY new.id, f.field, f.source, f.stated_at DESC

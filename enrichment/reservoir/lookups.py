@@ -13,7 +13,7 @@ from sqlalchemy import Connection, Row, text
 
 from enrichment.domain.subjects import Kind
 
-GATHER_SECONDS = 30.0
+GATHER_SECONDS = 120.0
 """How long a low_priority lookup waits for its batch to fill. LINERNOTES_SPEED divides it."""
 
 
@@ -184,6 +184,7 @@ WITH rest AS (
     SELECT id FROM lookups WHERE source = :source AND state = 'gathering'
       AND NOT EXISTS (SELECT FROM lookups WHERE state = 'claimed')
       AND NOT EXISTS (SELECT FROM lookups WHERE state = 'waiting' AND source <> ALL(:away))
+      AND NOT EXISTS (SELECT FROM replans)
     ORDER BY id LIMIT 5000 FOR UPDATE SKIP LOCKED
 )
 UPDATE lookups SET state = 'waiting', due_at = NULL WHERE id IN (SELECT id FROM rest)
@@ -196,7 +197,7 @@ def release_full(connection: Connection, source: str, sizes: Mapping[str, int], 
 
 
 def release_idle(connection: Connection, source: str, away: Collection[str]) -> bool:
-    """Once nothing else is claimed or claimable no batch will become fuller: all may be claimed.
+    """Once nothing else is claimed, claimable or to be planned no batch will become fuller: all may be claimed.
 
     away: sources that are paused; what waits for them does not count. Returns whether there were any.
     """

@@ -113,7 +113,7 @@ def _turn(fleet: Fleet, source: str) -> Turn | None:
             lead = min(CLAIM_LEAD, fleet.claim_seconds * 1.5)
             fleet.sleep(max(0.0, got.moment - lead - fleet.monotonic()))
             return got
-        if got.paused or fleet.stopping() or fleet.monotonic() + got.after > until:
+        if fleet.stopping() or fleet.monotonic() + got.after > until:
             return None
         fleet.sleep(got.after)
 

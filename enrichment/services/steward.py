@@ -26,8 +26,8 @@ DEAD_AFTER = 15.0
 """Seconds without a heartbeat after which a worker on another machine is taken for dead."""
 LOCK_SECONDS = 3
 """How long a steward that dies in its round keeps the others from theirs; two at once only do the work twice."""
-CHUNKS, REPLAN_SECONDS = 20, 5.0
-"""Of subjects that one round plans again, and how long it may take: its heartbeat must not wait."""
+CHUNKS, REPLAN_SECONDS = 20, 2.0
+"""Of subjects that one round plans again, and how long it may take: heartbeat and refill must not wait."""
 
 log = structlog.get_logger()
 

@@ -143,6 +143,8 @@ class LastFM(Source["Client"]):
     )
     chances = Chances(
         reach=0.95,
+        # Of what it knows by name, by MBID; half of those of tracks are of a track on a release (14,978 listened to).
+        by_question={"track_mbid": 0.3, "artist_mbid": 0.78, "album_mbid": 0.55},
         # Its MBIDs are hints: never sure enough to be acted upon.
         yields={"musicbrainz_id": 0.0, "musicbrainz_release_id": 0.0, "genres": 0.6, "duration_ms": 0.7},
     )
