@@ -128,8 +128,8 @@ _LOOK = {kind: text(query) for kind, query in _READ.items()}
 
 
 _HOLD = {
-    kind: text(f"SELECT id FROM {table.__tablename__} WHERE id = ANY(:ids) ORDER BY id FOR NO KEY UPDATE")  # noqa: S608 - names of our own
-    for kind, table in TABLES.items()
+    kind: text(f"SELECT id FROM {kind}s WHERE id = ANY(:ids) ORDER BY id FOR NO KEY UPDATE")  # noqa: S608 - one of three constants
+    for kind in TABLES
 }
 
 

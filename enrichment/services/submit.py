@@ -87,7 +87,8 @@ def submit_all(
             done, advanced, raised = in_transaction(fleet.engine, work)
         accepted.update(zip(positions, done, strict=True))
         fleet.tally.add(advanced.counted.take())
-        refill_all(fleet, raised | advanced.sources, critical=any(request.priority == 10 for request in chunk))
+        critical = any(request.priority == rows.CRITICAL for request in chunk)
+        refill_all(fleet, raised | advanced.sources, critical=critical)
         if advanced.critical:
             replan_critical(fleet)
     return [accepted[position] for position in range(len(requests))]
@@ -136,6 +137,7 @@ class _Taken:
 
     @property
     def refs(self) -> list[Ref]:
+        """Their subjects, once for each request."""
         return [ref for ref, _ in self.requests]
 
     def wishes(self) -> list[rows.Wish]:
