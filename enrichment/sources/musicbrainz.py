@@ -2,6 +2,7 @@
 
 recording, isrc    one is looked up, which tells most; up to 100 ids or 40 ISRCs are searched for in one call
 search             one with any of its words; up to 20 titles, of whatever artists, in one call with all of theirs
+release_search     the same with albums
 …_by_spotify …     up to 100 addresses at other services -> ids
 release            an album with the ISRC, id and length of every track
 releases           labels, barcodes and dates of up to 100 albums in one call, without their tracks
@@ -31,7 +32,7 @@ from enrichment.domain.matching import FLOOR, Performer, Side, same_artist
 from enrichment.domain.outcomes import Answer, Judgement, Outcome, Verdict
 from enrichment.domain.questions import Budget, Chances, Freshness, Keys, Limit, Question, Terms
 from enrichment.domain.subjects import Kind
-from enrichment.domain.text import main_artist, search_text
+from enrichment.domain.text import main_artist, parts, search_text
 from enrichment.sources import links
 from enrichment.sources.base import Ask, Line, Reply, Site, Source, judge_http, retry_after
 from enrichment.sources.mmd import from_xml, is_xml
@@ -358,6 +359,7 @@ class MusicBrainz(Source[Client]):
             identifies="musicbrainz_release_id",
             uses=("barcode",),
             gives=_RELEASE_HIT,
+            batch=TITLES,
         ),
     )
 
@@ -450,25 +452,31 @@ def _isrc(keys: Keys, code: str | None, page: Page) -> Answer:
 
 
 def _titles(asks: Sequence[Ask], client: Client) -> list[Answer]:
-    """One is searched for by any of its words; several, of whatever artists, by all of theirs."""
-    wanted: dict[str, dict[str, Keys]] = {}
-    for ask in asks:
-        if text(ask.keys["artist_name"]) and text(ask.keys["title"]):
-            title = f"recording:({_all_words(ask.keys['title'])})"
-            wanted.setdefault(_artist_clause(ask.keys), {}).setdefault(title, ask.keys)
-    if sum(map(len, wanted.values())) > 1:
-        query = " OR ".join(f"({artist} AND ({' OR '.join(titles)}))" for artist, titles in wanted.items())
-        page = client.search(musicbrainzngs.search_recordings, query, "recordings", PAGE)
-    else:
-        alone = [keys for titles in wanted.values() for keys in titles.values()]
-        page = Page([row for keys in alone for row in _any(keys, client)], cut=False)
+    page = _search(asks, client, musicbrainzngs.search_recordings, "recording")
     sides = [side_of(row) for row in page.rows]
     return [_title(ask.keys, page, sides) for ask in asks]
 
 
-def _any(keys: Keys, client: Client) -> list[Json]:
-    query = f"recording:({_words(keys['title'])}) AND artist:({_words(keys['artist_name'])})"
-    return client.search(musicbrainzngs.search_recordings, query, "recordings").rows
+def _search(asks: Sequence[Ask], client: Client, function: Callable[..., Any], entity: str) -> Page:
+    """One title is searched for by any of its words; several, of whatever artists, by all of theirs."""
+    wanted: dict[str, dict[str, Keys]] = {}
+    for ask in asks:
+        if text(ask.keys["artist_name"]) and text(ask.keys["title"]):
+            title = f"{entity}:({_all_words(_plain(entity, text(ask.keys['title'])))})"
+            wanted.setdefault(_artist_clause(ask.keys), {}).setdefault(title, ask.keys)
+    if sum(map(len, wanted.values())) > 1:
+        query = " OR ".join(f"({artist} AND ({' OR '.join(titles)}))" for artist, titles in wanted.items())
+        return client.search(function, query, f"{entity}s", PAGE)
+    alone = next((keys for titles in wanted.values() for keys in titles.values()), None)
+    if alone is None:
+        return Page([], cut=False)
+    query = f"{entity}:({_words(alone['title'])}) AND artist:({_words(alone['artist_name'])})"
+    return Page(client.search(function, query, f"{entity}s").rows, cut=False)
+
+
+def _plain(entity: str, title: str) -> str:
+    """What every spelling of a title has: editions and "- EP" of an album are left out, versions of a track are not."""
+    return next(parts(title), (title, ""))[0] if entity == "release" else title
 
 
 def _artist_clause(keys: Keys) -> str:
@@ -649,17 +657,25 @@ def _release_group(keys: Keys, found: Mapping[str, Json], page: Page) -> Answer:
     return told.answer()
 
 
-def _release_search(keys: Keys, client: Client) -> Answer:
-    query = f"release:({_words(keys['title'])}) AND artist:({_words(keys['artist_name'])})"
-    found = sorted(client.search(musicbrainzngs.search_releases, query, "releases").rows, key=obscurity)
-    barcode = text(keys.get("barcode"))
-    found = [row for row in found if barcode and text(row.get("barcode")) == barcode] or found
-    sides = [Side(artist=credit_of(row), title=text(row.get("title"))) for row in found]
-    index, score, reason = pick(Kind.ALBUM, keys, sides)
+def _albums(asks: Sequence[Ask], client: Client) -> list[Answer]:
+    page = _search(asks, client, musicbrainzngs.search_releases, "release")
+    rows = sorted(page.rows, key=obscurity)
+    sides = [Side(artist=credit_of(row), title=text(row.get("title"))) for row in rows]
+    return [_album(ask.keys, Page(rows, page.cut), sides, client) for ask in asks]
+
+
+def _album(keys: Keys, page: Page, sides: Sequence[Side], client: Client) -> Answer:
+    """The release that is meant, by its barcode where there is one. As a recording, it may be beyond the page's end."""
+    artist, barcode = main_artist(text(keys["artist_name"])), text(keys.get("barcode"))
+    near = [
+        (row, side) for row, side in zip(page.rows, sides, strict=True) if same_artist(artist, side.artist) >= FLOOR
+    ]
+    near = [hit for hit in near if barcode and text(hit[0].get("barcode")) == barcode] or near
+    index, score, reason = pick(Kind.ALBUM, keys, [side for _, side in near])
     if index is None:
-        return Answer.nothing(reason)
+        return page.missing(reason)
     told = Told(Kind.ALBUM, keys, SURE, match=score, reason=reason)
-    tell_release(told, found[index], client.covers)
+    tell_release(told, near[index][0], client.covers)
     return told.answer()
 
 
@@ -667,7 +683,6 @@ _ALONE: dict[str, Callable[[Keys, Client], Answer]] = {
     "artist": _artist,
     "artist_search": _artist_search,
     "release": _release,
-    "release_search": _release_search,
 }
 _TOGETHER: dict[str, Callable[[Sequence[Ask], Client], list[Answer]]] = {
     "recording": _recordings,
@@ -675,6 +690,7 @@ _TOGETHER: dict[str, Callable[[Sequence[Ask], Client], list[Answer]]] = {
     "search": _titles,
     "releases": _releases,
     "release_group": _release_groups,
+    "release_search": _albums,
     **{
         name: partial(_linked, kind=kind, key=key, address=address)
         for name, (kind, key, address) in _BY_ADDRESS.items()

@@ -318,6 +318,26 @@ def test_one_title_on_a_crowded_page_is_answered(ask: Any) -> None:
     assert ask(SOURCE, "search", keys, {"/recording": page}).outcome is Outcome.NOTHING_FOUND
 
 
+def test_albums_of_several_artists_are_searched_for_together(line: Any) -> None:
+    keys = [
+        {"artist_name": "Portishead", "title": "Dummy (Deluxe Edition)"},
+        {"artist_name": "Massive Attack", "title": "Mezzanine", "barcode": "724384559953"},
+        {"artist_name": "A", "title": "Nowhere"},
+    ]
+    rows = [
+        hit(1, "Mezzanine", "Massive Attack", date="1998"),
+        hit(2, "Mezzanine", "Massive Attack", date="2018", barcode="724384559953"),
+        hit(3, "Dummy", "Lawrence"),
+        hit(4, "Dummy", "Portishead"),
+    ]
+    answers, sent = ask_many(line, "release_search", keys, {"/release": {"count": 4, "releases": rows}})
+    (query,) = sent["query"]
+    assert "(artist:(+portishead) AND (release:(+dummy)))" in query
+    assert found_in(answers, "musicbrainz_release_id") == [mbid(4), mbid(2), Outcome.NOTHING_FOUND]
+    page = {"count": 101, "releases": rows}
+    assert found_in(ask_many(line, "release_search", keys, {"/release": page})[0])[2] == Outcome.OVER_BUDGET
+
+
 def test_recordings_are_searched_for_by_their_ids(line: Any) -> None:
     keys = [{"musicbrainz_id": each} for each in (mbid(1), mbid(2).upper(), "nonsense", mbid(3))]
     rows = [hit(2, isrcs=["GBAAA9400119"], tags=[{"name": "rock", "count": 1}]), hit(1, length=1000)]
