@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 EXISTS = 0.95
 """Share of what producers hand in that exists at all; the rest are typing errors, private files and talk."""
+ALBUM_ALONE = 0.5
+"""Share of the albums that are there although the track that names them is not: an estimate."""
 NEXT_SHARE = 0.7
 """What a gain is worth that needs another question."""
 LONGEST_CHAIN = 4
@@ -63,11 +65,18 @@ class Selector:
         return chance * self._exists(step.about) if step.is_search else chance
 
     def _exists(self, about: Kind | None) -> float:
-        """The chance that there is such a subject at all, by Bayes: nobody has answered, and these had nothing."""
+        """The chance that there is such a subject at all, by Bayes: nobody has answered, and these had nothing.
+
+        The album that a track names is there where the track is, and may be there where it is not.
+        """
         if about in self._situation.identified:
             return 1.0
-        unseen = EXISTS * prod(left for (_, of), left in self._silence.items() if of is about)
-        return unseen / (unseen + 1 - EXISTS)
+        before = EXISTS
+        if about is Kind.ALBUM and self._situation.kind is Kind.TRACK:
+            known = min(1.0, self._exists(None) / EXISTS)
+            before *= known + (1 - known) * ALBUM_ALONE
+        unseen = before * prod(left for (_, of), left in self._silence.items() if of is about)
+        return unseen / (unseen + 1 - before)
 
     def gain(self, step: Step) -> float:
         """Missing fields that the step is expected to bring, by itself or through the questions that it opens."""

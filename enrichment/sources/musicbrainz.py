@@ -2,7 +2,7 @@
 
 recording, isrc    one is looked up, which tells most; up to 100 ids or 40 ISRCs are searched for in one call
 search             one with any of its words; up to 20 titles, of whatever artists, in one call with all of theirs
-release_search     the same with albums
+…_search           the same with albums and artists
 …_by_spotify …     up to 100 addresses at other services -> ids
 release            an album with the ISRC, id and length of every track
 releases           labels, barcodes and dates of up to 100 albums in one call, without their tracks
@@ -80,6 +80,10 @@ ISRCS = 40
 """ISRCs in one search: one may be that of several recordings, and all have to fit on the page."""
 TITLES = 20
 """Titles in one search; known ones have half a dozen recordings each. What the page then cuts off is asked again."""
+NAMES = 20
+"""Names of artists in one search; half a dozen artists have the words of most names in theirs."""
+ALIKE = 5
+"""Points between the search scores of artists of one name."""
 ADDRESSES = 100
 """Addresses in one call; MusicBrainz leaves out further ones without a word."""
 
@@ -326,6 +330,7 @@ class MusicBrainz(Source[Client]):
             uses=("country_code",),
             identifies="musicbrainz_id",
             gives=_ARTIST - {"genres", "external_urls", *_LINKED},
+            batch=NAMES,
         ),
         Question(
             name="release",
@@ -575,26 +580,44 @@ def _artist(keys: Keys, client: Client) -> Answer:
     return told.answer()
 
 
-def _artist_search(keys: Keys, client: Client) -> Answer:
+def _artists(asks: Sequence[Ask], client: Client) -> list[Answer]:
+    """One name is searched for by any of its words; several by all of theirs."""
+    names = list(dict.fromkeys(text(ask.keys["name"]) for ask in asks))
+    if len(names) > 1:
+        query = " OR ".join(f"artist:({words}) OR alias:({words})" for words in map(_all_words, names))
+        page = client.search(musicbrainzngs.search_artists, query, "artists", PAGE)
+    else:
+        query = f"artist:({_words(names[0])}) OR alias:({_words(names[0])})"
+        page = Page(client.search(musicbrainzngs.search_artists, query, "artists").rows, cut=False)
+    return [_artist_found(ask.keys, page) for ask in asks]
+
+
+def _artist_found(keys: Keys, page: Page) -> Answer:
+    """The artist that is meant. Namesakes score alike: where the page ends at their score, there may be others."""
     name = text(keys["name"])
-    query = f"artist:({_words(name)}) OR alias:({_words(name)})"
-    found = client.search(musicbrainzngs.search_artists, query, "artists").rows
+    found = [row for row in page.rows if same_artist(name, nearest_name(name, row)) >= FLOOR]
+    best = max((whole(row.get("score")) for row in found), default=0)
+    if not found or (page.cut and best <= min(whole(row.get("score")) for row in page.rows) + ALIKE):
+        return page.missing("no hits")
 
     def tell(index: int, score: float, reason: str) -> Told:
         told = Told(Kind.PERFORMER, keys, SURE, match=score, reason=reason)
         tell_artist(told, found[index])
         return told
 
-    return pick_performer(keys, [_performer(name, row) for row in found], tell)
+    return pick_performer(keys, [_performer(name, row, best) for row in found], tell)
 
 
-def _performer(asked: str, artist: Json) -> Performer:
-    """Its search score takes the place of an audience: 10 points stand for 10 times as likely."""
+def _performer(asked: str, artist: Json, best: int) -> Performer:
+    """Its search score takes the place of an audience: 10 points stand for 10 times as likely. best: the highest of
+    this name, since others on a page may score higher.
+    """
+    score = 100 * whole(artist.get("score")) / (best or 100)
     return Performer(
         nearest_name(asked, artist),
         text(artist["id"]),
         country=text(artist.get("country")),
-        fans=10 ** (whole(artist.get("score")) / 10),
+        fans=10 ** (score / 10),
     )
 
 
@@ -681,7 +704,6 @@ def _album(keys: Keys, page: Page, sides: Sequence[Side], client: Client) -> Ans
 
 _ALONE: dict[str, Callable[[Keys, Client], Answer]] = {
     "artist": _artist,
-    "artist_search": _artist_search,
     "release": _release,
 }
 _TOGETHER: dict[str, Callable[[Sequence[Ask], Client], list[Answer]]] = {
@@ -691,6 +713,7 @@ _TOGETHER: dict[str, Callable[[Sequence[Ask], Client], list[Answer]]] = {
     "releases": _releases,
     "release_group": _release_groups,
     "release_search": _albums,
+    "artist_search": _artists,
     **{
         name: partial(_linked, kind=kind, key=key, address=address)
         for name, (kind, key, address) in _BY_ADDRESS.items()

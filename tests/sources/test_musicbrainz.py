@@ -338,6 +338,33 @@ def test_albums_of_several_artists_are_searched_for_together(line: Any) -> None:
     assert found_in(ask_many(line, "release_search", keys, {"/release": page})[0])[2] == Outcome.OVER_BUDGET
 
 
+def test_artists_are_searched_for_together(line: Any) -> None:
+    keys = [{"name": name} for name in ("Portishead", "The Nirvana", "Nobody", "Sheila & B. Devotion")]
+    rows = [
+        {"id": mbid(1), "name": "Sheila and B. Devotion", "score": 100},
+        {"id": mbid(2), "name": "Portishead", "score": 60},
+        {"id": mbid(3), "name": "Nirvana", "score": 40},
+        {"id": mbid(4), "name": "Nirvana", "score": 39},
+        {"id": mbid(5), "name": "Nirvana Tribute", "score": 30},
+    ]
+    answers, sent = ask_many(line, "artist_search", keys, {"/artist": {"count": 5, "artists": rows}})
+    assert "artist:(+portishead) OR alias:(+portishead) OR artist:(+nirvana) OR alias:" in sent["query"][0]
+    assert found_in(answers) == [mbid(2), Outcome.NOTHING_FOUND, Outcome.NOTHING_FOUND, mbid(1)]
+    assert "2 performers" in answers[1].note
+
+
+@pytest.mark.parametrize(("lowest", "outcome"), [(30, mbid(2)), (37, Outcome.OVER_BUDGET)])
+def test_a_page_that_ends_among_namesakes_does_not_tell_them_apart(lowest: int, outcome: Any, line: Any) -> None:
+    rows = [
+        {"id": mbid(1), "name": "Portishead", "score": 100},
+        {"id": mbid(2), "name": "Nirvana", "score": 40},
+        {"id": mbid(3), "name": "Nirvana Tribute", "score": lowest},
+    ]
+    keys = [{"name": "Portishead"}, {"name": "Nirvana"}]
+    page = {"/artist": {"count": 500, "artists": rows}}
+    assert found_in(ask_many(line, "artist_search", keys, page)[0]) == [mbid(1), outcome]
+
+
 def test_recordings_are_searched_for_by_their_ids(line: Any) -> None:
     keys = [{"musicbrainz_id": each} for each in (mbid(1), mbid(2).upper(), "nonsense", mbid(3))]
     rows = [hit(2, isrcs=["GBAAA9400119"], tags=[{"name": "rock", "count": 1}]), hit(1, length=1000)]
