@@ -25,7 +25,7 @@ from bench.chaos.rig import Shop, Worker
 from bench.driving import OPEN, a_database
 from cli.fleet import importable
 from cli.upstream import simulated
-from enrichment.bootstrap import ROOT, Parts, build, make_sources, register_sources
+from enrichment.bootstrap import ROOT, Parts, build, make_sources, register_sources, settle_in
 from enrichment.embedded import Program, Servers, temporary_servers
 from enrichment.embedded.child import stop_all
 from enrichment.embedded.server import poll
@@ -170,6 +170,7 @@ def crew(
         settings = load(full)
         fleet = build(settings, Parts(send_fetch=make_sender(settings.broker_url), threads=processes * threads))
         register_sources(fleet)
+        settle_in()
         names = [f"w{number}-{uuid.uuid4().hex[:6]}" for number in range(processes)]
         workers = [Worker(name, "workers", full, threads, where.servers.data) for name in names]
         made = FleetCrew(where, full, workers, fleet)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import socket
 import threading
 import time
@@ -252,6 +253,14 @@ def migrate(database_url: str) -> None:
 def register_sources(fleet: Fleet) -> None:
     """A row for each source, before the first claim."""
     in_transaction(fleet.engine, lambda connection: fleet_rows.add_sources(connection, tuple(fleet.sources)))
+
+
+def settle_in() -> None:
+    """For a process that has loaded what it needs, and stays: the collector looks through its modules no more, which
+    took a sixth of the CPU of a bulk submit.
+    """
+    gc.collect()
+    gc.freeze()
 
 
 def machine() -> str:

@@ -9,6 +9,7 @@ import uvicorn
 from fastapi import FastAPI
 
 from enrichment import logs
+from enrichment.bootstrap import settle_in
 from enrichment.settings import load
 from service.app import create
 
@@ -46,7 +47,9 @@ def main() -> None:
     given = parser.parse_args()
     settings = load()
     logs.configure(settings.log_format)
-    Server(create(settings), given.host, given.port).run()
+    server = Server(create(settings), given.host, given.port)
+    settle_in()
+    server.run()
 
 
 if __name__ == "__main__":

@@ -14,7 +14,7 @@ import structlog
 from celery import signals
 from sqlalchemy.exc import SQLAlchemyError
 
-from enrichment.bootstrap import register_sources
+from enrichment.bootstrap import register_sources, settle_in
 from enrichment.services.steward import retire
 from workers import foreign, process
 from workers.overdue import forget_old_requests, submit_overdue
@@ -42,6 +42,7 @@ def join(**_: Any) -> None:
     register_sources(process.fleet())
     process.fleet().standings()
     process.steward().beat()
+    settle_in()
 
 
 def _share_heaps() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
@@ -30,6 +31,8 @@ from enrichment.tracing import span
 
 CHUNK = 250
 """Requests per transaction of a bulk submit."""
+AT_ONCE = 2
+"""Transactions of a bulk submit: while the database works on one, this process prepares the next."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,10 +68,11 @@ def submit_all(
     nothing. batch_id: of the batch they belong to, by which they can be cancelled. within: ends each transaction.
     Of more than a chunk of them, those that are not urgent are planned by a steward: docs/decisions/0011.
     """
-    accepted: dict[int, Accepted] = {}
     is_bulk = len(requests) > CHUNK and within is None
     order = range(len(requests)) if within else _together(requests)
-    for start in range(0, len(requests), CHUNK):
+    accepted: dict[int, Accepted] = {}
+
+    def take(start: int) -> None:
         positions = order[start : start + CHUNK]
         chunk = [requests[position] for position in positions]
         known_as = [ids[position] if ids else None for position in positions]
@@ -91,16 +95,27 @@ def submit_all(
         refill_all(fleet, raised | advanced.sources, critical=critical)
         if advanced.critical:
             replan_critical(fleet)
+
+    starts = range(0, len(requests), CHUNK)
+    if is_bulk:
+        with ThreadPoolExecutor(AT_ONCE, "submit") as pool:
+            list(pool.map(take, starts))
+    else:
+        for start in starts:
+            take(start)
     return [accepted[position] for position in range(len(requests))]
 
 
 def _together(requests: Sequence[Request]) -> Sequence[int]:
-    """Their positions, each right behind the first that names the same: what is played again and again is one subject,
-    for which a transaction needs one lock and one plan.
+    """Their positions, each right behind the first that names the same performer and, of these, the same subject: one
+    that is named again and again takes one lock and one plan, and transactions do not wait for each other's performers.
     """
     first: dict[tuple[object, ...], int] = {}
-    names = ((each.kind, each.name, each.title, each.external_id) for each in map(_identity, requests))
-    return sorted(range(len(requests)), key=[first.setdefault(name, at) for at, name in enumerate(names)].__getitem__)
+    whose = ((each.name, (each.kind, each.title, each.external_id)) for each in map(_identity, requests))
+    places = [
+        (first.setdefault((name,), at), first.setdefault((name, *what), at)) for at, (name, what) in enumerate(whose)
+    ]
+    return sorted(range(len(requests)), key=places.__getitem__)
 
 
 def _submit(
