@@ -204,6 +204,18 @@ def release_idle(connection: Connection, source: str, away: Collection[str]) -> 
     return bool(connection.execute(_IDLE, {"source": source, "away": list(away)}).rowcount)
 
 
+_AT_REST = text("""
+SELECT NOT EXISTS (SELECT FROM lookups WHERE state = 'claimed')
+  AND NOT EXISTS (SELECT FROM lookups WHERE state = 'waiting' AND source <> ALL(:away))
+  AND (EXISTS (SELECT FROM replans) OR EXISTS (SELECT FROM lookups WHERE state = 'gathering'))
+""")
+
+
+def is_at_rest(connection: Connection, away: Collection[str]) -> bool:
+    """Is nothing claimed or claimable, although something is to be planned or gathers? away: as in `release_idle`."""
+    return bool(connection.execute(_AT_REST, {"away": list(away)}).scalar_one())
+
+
 _LINE = text("""
 SELECT state, question, count(*) AS rows FROM (
     (SELECT state, question, batch_key FROM lookups WHERE source = :source AND state = 'waiting' LIMIT :most)

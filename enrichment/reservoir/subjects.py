@@ -491,16 +491,25 @@ def begin_due(connection: Connection, most: int) -> int:
     return connection.execute(_BEGIN, {"most": most}).rowcount
 
 
+# Their subjects must be locked before their rows, so another kind of lock says who is at which.
 _URGENT = text("""
-SELECT kind, subject_id FROM replans WHERE priority >= :lowest ORDER BY priority DESC, recorded_at LIMIT :most
+WITH urgent AS MATERIALIZED (
+    SELECT kind, subject_id FROM replans WHERE priority >= :lowest ORDER BY priority DESC, recorded_at LIMIT :look
+)
+SELECT kind, subject_id FROM urgent
+WHERE :waits OR pg_try_advisory_xact_lock(hashtext('replans'), hashtext(CAST(subject_id AS text))) LIMIT :most
 """)
 
 _TAKE = text("DELETE FROM replans WHERE subject_id = ANY(:ids) RETURNING kind, subject_id")
 
 
 def urgent_replans(connection: Connection, most: int, lowest: int = 1) -> list[Ref]:
-    """The most urgent recorded replans, looked at only: their subjects must be locked before they are taken."""
-    rows = connection.execute(_URGENT, {"most": most, "lowest": lowest})
+    """The most urgent recorded replans, looked at only: their subjects must be locked before they are taken.
+
+    Those that another transaction is at are left to it, but for critical ones: it may have begun too early.
+    """
+    waits = lowest >= CRITICAL
+    rows = connection.execute(_URGENT, {"most": most, "look": 4 * most, "lowest": lowest, "waits": waits})
     return [Ref(Kind(row.kind), row.subject_id) for row in rows]
 
 

@@ -17,12 +17,13 @@ from enrichment.domain.questions import COMPANY, Question
 from enrichment.reservoir import claims as line
 from enrichment.reservoir import company
 from enrichment.reservoir.claims import Claim
+from enrichment.reservoir.lookups import is_at_rest
 from enrichment.services import probing, standing
 from enrichment.services.counting import CLAIM
 from enrichment.services.fleet import Fleet
 from enrichment.services.progress import Advanced
-from enrichment.services.refill import refill_all
-from enrichment.services.replan import replan_critical
+from enrichment.services.refill import has_line, refill_all
+from enrichment.services.replan import replan_all, replan_critical
 from enrichment.services.settle import settle
 from enrichment.sources.base import Ask
 from enrichment.tracing import span
@@ -135,12 +136,24 @@ def _use(fleet: Fleet, source: str, turn: Turn, place: _Place) -> Fetched:
             with span("settle", followed, source=source, verdict=str(result.judgement.verdict)):
                 advanced = _settle(fleet, claims, result)
         refill_all(fleet, advanced.sources)
+        _go_on(fleet, source)
         lookups += len(claims)
         kinds |= {claim.kind for claim in claims}
         found += sum(1 for answer in result.answers if answer.findings)
         verdict = result.judgement.verdict
         outcome = f"{verdict}, from the cache" if result.hits and not result.calls else verdict
     return Fetched(source, frozenset(kinds), lookups, found, outcome)
+
+
+def _go_on(fleet: Fleet, source: str) -> None:
+    """Where nothing else is under way, what waits for the steward's next round is done now."""
+    if has_line(fleet, source):
+        return
+    with fleet.engine.begin() as connection:
+        at_rest = is_at_rest(connection, fleet.away(connection))
+    if at_rest:
+        replan_all(fleet)
+        refill_all(fleet, fleet.sources)
 
 
 def _is_in_hand(turn: Turn, result: Result) -> bool:

@@ -73,6 +73,11 @@ def _calls_waiting(fleet: Fleet, source: str, room: int) -> int:
     return calls
 
 
+def has_line(fleet: Fleet, source: str) -> bool:
+    """Did calls wait when this source was last looked at, a moment ago?"""
+    return bool(fleet.kept(f"line of {source}", LINE_SECONDS))
+
+
 def windows(fleet: Fleet) -> dict[str, int]:
     """How many fetch messages each source may have in flight: rate × (latency + slack), within the fleet's threads."""
     found: dict[str, int] = fleet.remembered("windows", lambda: _windows(fleet), WINDOW_SECONDS)

@@ -11,6 +11,8 @@ from enrichment.services.progress import Advanced, advance
 from enrichment.services.refill import refill_all
 
 CHUNK = 200
+CHUNKS, REPLAN_SECONDS = 20, 2.0
+"""Of subjects that are planned again in one go, and how long it may take: the steward has other duties."""
 
 
 def replan(fleet: Fleet, most: int = CHUNK, lowest: int = 1) -> int:
@@ -29,6 +31,14 @@ def replan(fleet: Fleet, most: int = CHUNK, lowest: int = 1) -> int:
     fleet.tally.add(advanced.counted.take())
     refill_all(fleet, advanced.sources)
     return count
+
+
+def replan_all(fleet: Fleet) -> None:
+    """Chunk after chunk, as many as may be in one go."""
+    until = fleet.monotonic() + REPLAN_SECONDS
+    for _ in range(CHUNKS):
+        if replan(fleet) < CHUNK or fleet.monotonic() > until:
+            return
 
 
 def replan_critical(fleet: Fleet) -> None:

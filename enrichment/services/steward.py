@@ -19,15 +19,13 @@ from enrichment.reservoir.subjects import Ref
 from enrichment.services import expiry, overview, standing
 from enrichment.services.fleet import Fleet
 from enrichment.services.refill import refill_all
-from enrichment.services.replan import CHUNK, replan
+from enrichment.services.replan import CHUNK, CHUNKS, replan_all
 from enrichment.services.settle import KILLER_DEATHS
 
 DEAD_AFTER = 15.0
 """Seconds without a heartbeat after which a worker on another machine is taken for dead."""
 LOCK_SECONDS = 3
 """How long a steward that dies in its round keeps the others from theirs; two at once only do the work twice."""
-CHUNKS, REPLAN_SECONDS = 20, 2.0
-"""Of subjects that one round plans again, and how long it may take: heartbeat and refill must not wait."""
 
 log = structlog.get_logger()
 
@@ -88,7 +86,7 @@ class Steward:
             lambda: standing.keep_in_step(self._fleet),
             self._drop_expired,
             self._begin_due,
-            self._replan,
+            lambda: replan_all(self._fleet),
             lambda: refill_all(self._fleet, self._fleet.sources),
             lambda: overview.note_minute(self._fleet),
         ]
@@ -144,12 +142,6 @@ class Steward:
     def _begin_due(self) -> None:
         with self._fleet.engine.begin() as connection:
             rows.begin_due(connection, CHUNK * CHUNKS)
-
-    def _replan(self) -> None:
-        until = self._fleet.monotonic() + REPLAN_SECONDS
-        for _ in range(CHUNKS):
-            if replan(self._fleet) < CHUNK or self._fleet.monotonic() > until:
-                return
 
 
 def _lives(card: WorkerCard) -> bool:

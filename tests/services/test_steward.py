@@ -14,11 +14,13 @@ import pytest
 import redis
 from redis.backoff import NoBackoff
 from redis.retry import Retry
+from sqlalchemy import create_engine
 from sqlalchemy.exc import OperationalError
 
 from enrichment.embedded import Servers
 from enrichment.reservoir import claims
 from enrichment.reservoir import fleet as fleet_rows
+from enrichment.reservoir import subjects as rows
 from enrichment.reservoir.claims import Claim
 from enrichment.services.fetch import fetch
 from enrichment.services.replan import replan
@@ -378,6 +380,24 @@ class TestDependants:
         with pytest.raises(Exception, match='"no"'):
             replan(own_bench.fleet)
         assert own_bench.rows("SELECT FROM replans")
+
+    def test_what_waits_for_its_round_goes_on_without_it_where_nothing_else_is_under_way(self, bench: Bench) -> None:
+        track = bench.track(album_title="Mezzanine", priority=1)
+        bench.steward.round()
+        bench.drain()
+        assert bench.status(track).status == "completed"
+        assert not bench.rows("SELECT FROM replans")
+
+    def test_two_who_plan_again_take_different_ones_but_for_critical_ones(self, own_bench: Bench) -> None:
+        submit_all(own_bench.fleet, [a_track(track_title=f"Song {n}") for n in range(6)])
+        own_bench.run("INSERT INTO replans (kind, subject_id, priority) SELECT 'track', id, 10 FROM tracks")
+        another = create_engine(own_bench.fleet.engine.url)
+        with own_bench.fleet.engine.begin() as one, another.begin() as other:
+            taken = [set(rows.urgent_replans(each, 4)) for each in (one, other)]
+            critical = set(rows.urgent_replans(other, 6, rows.CRITICAL))
+        another.dispose()
+        assert [len(refs) for refs in taken] == [4, 2]
+        assert critical == taken[0] | taken[1]
 
 
 def test_audit_has_one_row_for_each_applied_outcome(bench: Bench, upstream: Upstream) -> None:
