@@ -164,7 +164,7 @@ def _fleet(where: Shop, given: Workload, speed: float, processes: int) -> tuple[
             found={track_of(row): come[ref]["metadata_acquired"] for row, ref in pairs},
             seconds=seconds,
         )
-        ended = sum(1 for answer in come.values() if answer["status"] in report.ENDED)
+        ended = sum(1 for ref in refs if come[ref]["status"] in report.ENDED)
         return _way(given, phase, cost, ended), _reuse(ours, where, given)
 
 
@@ -176,8 +176,9 @@ def _reuse(ours: FleetCrew, where: Shop, given: Workload) -> dict[str, Any]:
     found = {"again": _per_second(len(again), lambda: _served(ours, again))}
     accepted: list[Accepted] = []
     found["other_ids"] = _per_second(len(others), lambda: accepted.extend(_served(ours, others)))
-    standing = report.statuses(ours.fleet, [each.ref for each in accepted if each.ref is not None])
-    ended = sum(1 for status in standing.values() if status in report.ENDED)
+    refs = [each.ref for each in accepted if each.ref is not None]
+    standing = report.statuses(ours.fleet, refs)
+    ended = sum(1 for ref in refs if standing[ref] in report.ENDED)
     ours.drained(60)
     return {**found, "ended_at_once": round(ended / len(others), 4), "calls": _calls(where) - calls}
 
