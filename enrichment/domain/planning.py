@@ -113,9 +113,9 @@ class Situation:
 
     known: keys whose values are known, fresh or not. satisfied: fields known and fresh enough for this request.
     wanted: fields of the subject. open: steps being asked now. spent: steps answered, or failed for this request;
-    missed: those of them that found nothing. unavailable: sources that are stopped or paused for long.
-    identified: whom any source has known, None for the subject itself. traits: see domain/selecting.py. learnt: the
-    chances of steps of which the fleet has learnt more than their sources declare.
+    missed: those of them that found nothing; found: that found something. unavailable: sources that are stopped or
+    paused for long. identified: whom any source has known, None for the subject itself. traits: see
+    domain/selecting.py. learnt: the chances of steps of which the fleet has learnt more than their sources declare.
     at_once: wanted fields that every source which may have them is asked for, also where one has told them.
     """
 
@@ -128,6 +128,7 @@ class Situation:
     spent: frozenset[Step] = frozenset()
     unavailable: frozenset[str] = frozenset()
     missed: frozenset[Step] = frozenset()
+    found: frozenset[Step] = frozenset()
     identified: frozenset[Kind | None] = frozenset()
     traits: frozenset[str] = frozenset()
     at_once: frozenset[str] = frozenset()

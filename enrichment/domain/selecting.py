@@ -3,7 +3,8 @@
 A step's chance is the share of subjects that its source is known to answer about, less what others' silence tells: who
 is found by nobody probably does not exist, and a source that had nothing by one key rarely has it by another. In
 low_priority a chance that was learnt from the fleet's own answers takes the place of all that. A step's gain
-is the number of missing fields it can be expected to bring, directly or as the key of a cheap next question.
+is the number of missing fields it can be expected to bring, directly or as the key of a cheap next question; hardly one
+that the same source's answer has left out.
 """
 
 from __future__ import annotations
@@ -22,6 +23,8 @@ EXISTS = 0.95
 """Share of what producers hand in that exists at all; the rest are typing errors, private files and talk."""
 ALBUM_ALONE = 0.5
 """Share of the albums that are there although the track that names them is not: an estimate."""
+LEFT_OUT = 0.1
+"""What is left of the chance that an answer holds a field, after another of the same data has left it out."""
 NEXT_SHARE = 0.7
 """What a gain is worth that needs another question."""
 LONGEST_CHAIN = 4
@@ -45,6 +48,7 @@ class Selector:
         self._missing = missing
         self._silence = _silence(situation)
         self._unknown_track = _unknown_track(situation)
+        self._told = _told(situation)
         self._learnt = dict(situation.learnt)
         self._worth: dict[Step, float] = {}
         most = NEXT_COST.get(situation.lane, inf)
@@ -97,9 +101,11 @@ class Selector:
 
     def _add(self, fields: dict[str, float], step: Step, likely: float) -> None:
         """The missing fields that the step gives, each with the chance that this step or one before brings it."""
+        told = self._told.get((data_of(step), step.about), frozenset())
         for name in step.gives & self._missing.keys():
             field = self._missing[name]
             share = likely * step.chances.yields.get(name.rpartition(".")[2], 1.0)
+            share *= LEFT_OUT if name in told else 1.0
             fields[field] = max(fields.get(field, 0.0), share)
 
     def worth(self, step: Step) -> float:
@@ -140,6 +146,15 @@ def _silence(situation: Situation) -> dict[tuple[str, Kind | None], float]:
         key = (data_of(step), step.about)
         left[key] = left.get(key, 1.0) * (1 - step.chances.of(step.question.name))
     return left
+
+
+def _told(situation: Situation) -> dict[tuple[str, Kind | None], frozenset[str]]:
+    """By data and what it is about: the names in the graph that its answers might have told."""
+    told: dict[tuple[str, Kind | None], frozenset[str]] = {}
+    for step in situation.found:
+        key = (data_of(step), step.about)
+        told[key] = told.get(key, frozenset()) | step.gives
+    return told
 
 
 def _unknown_track(situation: Situation) -> dict[str, float]:

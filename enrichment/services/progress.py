@@ -278,7 +278,7 @@ class _View:
     @cached_property
     def situation(self) -> Situation:
         lane = strategy_of(lane_of(self.standing.priority), background=self.standing.refreshing)
-        opened, spent, missed = set(), set(), set()
+        opened, spent, missed, found = set(), set(), set(), set()
         for about, there in self.around.items():
             for asked in self.state.asked[there.ref.id]:
                 step = self.state.fleet.steps.named(self.kind, asked.source, asked.question, about)
@@ -290,6 +290,8 @@ class _View:
                     spent.add(step)
                     if asked.outcome == Outcome.NOTHING_FOUND:
                         missed.add(step)
+                    elif asked.outcome == Outcome.FOUND:
+                        found.add(step)
         wanted = self.standing.wanted or WANTED[self.kind]
         # Only what makes a difference to the plan: it is remembered by its situation.
         return Situation(
@@ -302,6 +304,7 @@ class _View:
             frozenset(spent),
             self.state.away,
             frozenset(missed),
+            frozenset(found),
             frozenset(about for about, there in self.around.items() if self._is_identified(there)),
             traits_of(self.known),
             self.at_once,

@@ -8,7 +8,7 @@ import pytest
 
 from enrichment.domain.planning import Situation, Step, Steps
 from enrichment.domain.questions import Chances, Question
-from enrichment.domain.selecting import EXISTS, Selector
+from enrichment.domain.selecting import EXISTS, LEFT_OUT, Selector
 from enrichment.domain.subjects import Kind, Lane
 
 TRACK, ALBUM = Kind.TRACK, Kind.ALBUM
@@ -26,6 +26,7 @@ STEPS = Steps(
         asks("brainz.release_search", ALBUM, "artist_name title", "label"),
         asks("mirror.lookup", TRACK, "artist_name title", "musicbrainz_id"),
         asks("shop.search", TRACK, "artist_name title", "bpm"),
+        asks("shop.track", TRACK, "isrc", "bpm"),
         asks("shop.album_search", ALBUM, "artist_name title", "label"),
     ],
     {
@@ -96,3 +97,21 @@ def test_who_misses_a_track_by_several_keys_does_not_know_its_album(name: str, m
     """One miss may be the fault of the track's title."""
     alone = chance(name, identified=(None, ALBUM))
     assert chance(name, missed=missed, identified=(None, ALBUM)) == pytest.approx(alone * left)
+
+
+@pytest.mark.parametrize(
+    ("found", "share"),
+    [("", 1.0), ("shop.search", LEFT_OUT), ("brainz.isrc", 1.0), ("album:shop.album_search", 1.0)],
+)
+def test_what_an_answer_left_out_the_same_source_hardly_has(found: str, share: float) -> None:
+    situation = Situation(
+        TRACK,
+        Lane.LOW_PRIORITY,
+        frozenset(),
+        frozenset(),
+        frozenset({"bpm"}),
+        found=frozenset(map(step, found.split())),
+        identified=frozenset(FOUND),
+    )
+    selector = Selector(STEPS.of(TRACK), situation, {"bpm": "bpm"})
+    assert selector.gain(step("shop.track")) == pytest.approx(0.9 * share)
