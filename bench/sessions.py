@@ -64,8 +64,8 @@ def sessions_of(path: Path, most: int | None) -> list[Session]:
 
 
 def _track(row: dict[str, Any]) -> Iterator[Track]:
-    """Tracklist sites write "Artist - Title" into the title, and the artist beside it."""
-    artist = row["artist"] if isinstance(row["artist"], str) else ", ".join(row["artist"])
+    """Tracklist sites write "Artist - Title" into the title, and the artist beside it, or nothing."""
+    artist = row["artist"] if isinstance(row["artist"], str) else ", ".join(row["artist"] or ())
     title = row["title"].removeprefix(f"{artist} - ")
     if artist.strip() and title.strip():
         yield artist, title

@@ -35,6 +35,10 @@ THREADS = 32
 """Of a worker process."""
 STEPS = 4
 """Answers that follow from each other for one subject; at low priority each lookup waits for the one before."""
+AHEAD_SECONDS = 11.5
+"""A lookup that gathers waits for so long until nothing else is under way, or for as long as it gathers, which may be
+less. Measured, as the overlap.
+"""
 OVERLAP = 0.5
 """Of the shorter of the slowest line and a subject's own waits: the line moves while subjects wait. Measured, in four
 mixes of work (docs/benchmarks.md).
@@ -327,8 +331,9 @@ def _chain(fleet: Fleet, known: Habits, lane: Lane) -> float:
     if lane is not Lane.LOW_PRIORITY:
         return STEPS * SLACK_SECONDS
     batched = {(name, q.name) for name, asked in fleet.questions.items() for q in asked if q.batch > 1}
+    gathers = min(fleet.gather_seconds, SLACK_SECONDS + AHEAD_SECONDS / fleet.speed)
     return sum(
-        share * (fleet.gather_seconds if name in batched else SLACK_SECONDS)
+        share * (gathers if name in batched else SLACK_SECONDS)
         for role in OF_TRACKS
         for name, share in known.lookups.get((role, lane), {}).items()
     )
