@@ -99,7 +99,7 @@ def unlock(connection: Connection, ref: Ref, field: str) -> bool:
     return bool(connection.execute(_UNLOCK, values).rowcount)
 
 
-# One document for each subject: read in one go, in a fifth of the time that a row for each statement takes.
+# One document for each subject: to read a row for each statement took a tenth of a replan's CPU more.
 _OF = text("""
 SELECT subject_id,
     json_agg(json_build_array(field, value, confidence, source, stated_at, reason, locked) ORDER BY id) AS stated
@@ -113,7 +113,7 @@ def of(connection: Connection, subjects: Collection[uuid.UUID]) -> dict[uuid.UUI
     if subjects:
         for row in connection.execute(_OF, {"subjects": list(subjects)}).all():
             found[row.subject_id] = [
-                Statement(field, value, confidence, source, datetime.fromisoformat(stated_at), reason, locked)
+                Statement(field, value, float(confidence), source, datetime.fromisoformat(stated_at), reason, locked)
                 for field, value, confidence, source, stated_at, reason, locked in row.stated
             ]
     return found
