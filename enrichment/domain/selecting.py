@@ -30,7 +30,7 @@ NEXT_SHARE = 0.7
 LONGEST_CHAIN = 4
 NEXT_COST = {Lane.LOW_PRIORITY: 0.2}
 """The most calls that a next question may cost for its answers to be counted as a gain of this one."""
-LEAST_WORTH = {Lane.CRITICAL: 0.25, Lane.DEFAULT: 0.1, Lane.LOW_PRIORITY: 0.6}
+LEAST_WORTH = {Lane.CRITICAL: 0.25, Lane.DEFAULT: 0.1, Lane.LOW_PRIORITY: 0.5}
 """Expected fields per call below which a question is not asked."""
 MAINSTREAM, OBSCURE = 60, 20
 """Popularity from which on, and below which, a subject has the trait of this name."""
