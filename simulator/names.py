@@ -15,6 +15,8 @@ _FEATURED_TAIL = re.compile(r"\s+(?:feat|ft|featuring)\b\.?\s+(?P<names>[^()\[\]
 _ARTIST_FEATURED = re.compile(r"\s+[(\[]?(?:feat\b|ft\b|featuring\b)\.?\s+", re.IGNORECASE)
 _SEVERAL = re.compile(r"\s*(?:,|&|;|\band\b)\s*", re.IGNORECASE)
 # Words that only decorate: the recording is the same without them.
+_DJ_KEY = re.compile(r"(?<=\S) - (?:\d|1[0-2])[AB](?:/(?:\d|1[0-2])[AB])?$")
+"""A key at the end, as DJs' programs write it; no shop lists it."""
 _DECORATION = re.compile(
     r"\bre-?master(?:ed)?\b|^(?:the )?original(?: (?:mix|version|recording))?$|\bbonus track\b|\bexplicit version\b"
     r"|^(?:album|lp|single|standard|main|mono|stereo)(?: version| mix)?$|^(?:explicit|clean|official.*|hd|hq)$"
@@ -89,7 +91,7 @@ def read_title(raw: str) -> Title:
         square = "[" in match[0]
         return match[0] if sort_out(match["inside"].strip(), square=square) else " "
 
-    base = _BRACKETS.sub(bracket, text).strip()
+    base = _BRACKETS.sub(bracket, _DJ_KEY.sub("", text)).strip()
     while " - " in base:
         head, _, tail = base.rpartition(" - ")
         if not head.strip() or sort_out(tail.strip(), square=False):

@@ -8,6 +8,8 @@ from math import inf
 from enrichment.domain.findings import Statement
 
 LONGEST_RECHECK_DAYS = 32
+PATIENT_DAYS = 8
+"""Who is in no hurry asks again what nobody knew after so many days at the earliest: sets are scraped every week."""
 REFRESH_SHARE = 0.85
 """Of its days. A background refresh takes what is older for stale, so that it is asked for again in time."""
 
@@ -32,9 +34,9 @@ def satisfies(stated_at: datetime, forced_at: datetime | None) -> bool:
     return forced_at is None or stated_at >= forced_at
 
 
-def recheck_at(answered_at: datetime, misses: int) -> datetime:
+def recheck_at(answered_at: datetime, misses: int, *, patient: bool = False) -> datetime:
     """When to ask again a source that knew nothing `misses` times in a row."""
-    return answered_at + timedelta(days=recheck_days(misses))
+    return answered_at + timedelta(days=max(recheck_days(misses), PATIENT_DAYS if patient else 0))
 
 
 def recheck_days(misses: int) -> int:

@@ -169,6 +169,8 @@ _ORIGIN = re.compile(
     r"^(?:(?:main )?theme )?(?:from|aus|du film|prod(?:uced)?\.? by)\b(?!.*\b(?:sessions?|live|mix)\b)", re.IGNORECASE
 )
 _YEAR = re.compile(r"(?:19|20)\d\d")
+_KEY = re.compile(r"(?:1[0-2]|[1-9])[AB](?:/(?:1[0-2]|[1-9])[AB])?")
+"""What programs for DJs write behind a title: its key as Camelot's wheel has it, "9B/7A" for two."""
 _RULES = (("featured", _FEATURED), ("packaging", _PACKAGING), ("origin", _ORIGIN), ("version", _VERSION))
 _CLOSING = {"(": ")", "[": "]", "{": "}"}
 _BRACKET = re.compile(r"[()\[\]{}]")
@@ -214,11 +216,13 @@ def _wrapped(part: str, opening: str) -> str:
 
 @lru_cache(maxsize=4096)
 def _kind(part: str, opening: str) -> str:
-    """What a part is: name, version, featured, packaging, origin, or note (bracketed, none of these)."""
+    """What a part is: name, version, featured, packaging, origin, key, or note (bracketed, none of these)."""
     if not opening:
         return "name"
     if opening == "-" and _YEAR.fullmatch(part):
         return "version"
+    if opening == "-" and _KEY.fullmatch(part):
+        return "key"
     for kind, rule in _RULES:
         if rule.search(part):
             return kind

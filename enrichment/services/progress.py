@@ -349,8 +349,13 @@ class _View:
             days = self.state.fleet.sources[step.source].freshness.days * _share(self.standing)
             return self.state.now < ended + timedelta(days=days) and not self._has_lapsed(step, asked)
         if asked.outcome == Outcome.NOTHING_FOUND:
-            return bool(self.state.now < recheck_at(ended, asked.misses))
+            return bool(self.state.now < recheck_at(ended, asked.misses, patient=self._is_patient))
         return ended >= self.standing.requested_at
+
+    @property
+    def _is_patient(self) -> bool:
+        """Is it asked for at leisure? What is asked again in the background has been chosen for that."""
+        return lane_of(self.standing.priority) is Lane.LOW_PRIORITY and not self.standing.refreshing
 
     def _has_lapsed(self, step: Step, asked: Asked) -> bool:
         """May something that this answer gave be used no more, by the terms of its source?"""

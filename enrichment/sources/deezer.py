@@ -96,7 +96,7 @@ class Deezer(Source[Api]):
         commercial=False,
     )
     chances = Chances(reach=0.9, by_question={"album_upc": 0.6}, yields={"bpm": 0.75, "isrc": 1.0, "label": 0.9})
-    freshness = Freshness(days=30, by_field={"deezer_id": 90, "isrc": 90, "bpm": 90, "popularity": 7, "followers": 7})
+    freshness = Freshness(days=30, by_field={"deezer_id": 90, "isrc": 90, "bpm": 90, "popularity": 14, "followers": 14})
     questions = (
         Question(
             name="track",

@@ -148,7 +148,7 @@ class LastFM(Source["Client"]):
         # Its MBIDs are hints: never sure enough to be acted upon.
         yields={"musicbrainz_id": 0.0, "musicbrainz_release_id": 0.0, "genres": 0.6, "duration_ms": 0.7},
     )
-    freshness = Freshness(days=30, by_field={"lastfm_url": 90, "biography": 90, "popularity": 7, "followers": 7})
+    freshness = Freshness(days=30, by_field={"lastfm_url": 90, "biography": 90, "popularity": 14, "followers": 14})
     cache_seconds = 3600.0  # at 4 calls a second a day of replies would be far more than the 100 MB that may be kept
     questions = (
         Question(

@@ -84,7 +84,7 @@ class ReccoBeats(Source[Api]):
     )
     chances = Chances(reach=0.7)
     freshness = Freshness(
-        days=30, by_field={"spotify_id": 90, "isrc": 90, "bpm": 90, "key": 90, "audio_features": 90, "popularity": 7}
+        days=30, by_field={"spotify_id": 90, "isrc": 90, "bpm": 90, "key": 90, "audio_features": 90, "popularity": 14}
     )
     questions = (
         Question(name="features", kind=Kind.TRACK, needs=("spotify_id",), gives=_FEATURES, batch=MOST_IDS),

@@ -263,14 +263,14 @@ class Spotify(Source[Client]):
         url="https://open.spotify.com",
         licence="Spotify Developer Terms: no permanent store, no analysis, no training",
         commercial=False,
-        keep_seconds=7 * 24 * 3600.0,  # "not indefinitely": the terms name no period, a week is ours
+        keep_seconds=14 * 24 * 3600.0,  # "not indefinitely": the terms name no period, two weeks are ours
     ).but_for("spotify_id", "external_urls", keep_seconds=None)  # what one refreshes and links by
     chances = Chances(
         reach=0.96,
         by_question={"track": 0.99, "features": 0.97, "artist": 0.99, "album": 0.99, "search_upc": 0.7},
         yields={"genres": 0.6},
     )
-    freshness = Freshness(days=7)
+    freshness = Freshness(days=14)
 
     def __init__(self, options: Mapping[str, str] | None = None) -> None:
         """options: `mode`, one of MODES. Raises ValueError for another."""

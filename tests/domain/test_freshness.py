@@ -31,6 +31,11 @@ def test_what_nobody_knew_is_asked_again_ever_more_rarely(misses: int, days: int
     assert recheck_at(NOW, misses) == NOW + timedelta(days=days)
 
 
+@pytest.mark.parametrize(("misses", "days"), [(1, 8), (4, 8), (5, 16), (7, 32)])
+def test_who_is_in_no_hurry_asks_again_after_eight_days_at_the_earliest(misses: int, days: int) -> None:
+    assert recheck_at(NOW, misses, patient=True) == NOW + timedelta(days=days)
+
+
 @given(st.integers(0, 1000))
 def test_more_misses_never_mean_sooner(misses: int) -> None:
     assert recheck_at(NOW, misses) <= recheck_at(NOW, misses + 1)

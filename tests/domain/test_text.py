@@ -178,3 +178,17 @@ def test_ten_kilobytes_are_no_trouble(unit: str) -> None:
 
     assert min(map(seconds, range(5))) < 0.010
     assert len(name_key(unit * 10_000)) <= LONGEST * 2
+
+
+@pytest.mark.parametrize(
+    ("written", "base"),
+    [
+        ("Keyboard Cat - Original Mix - 9A", "Keyboard Cat"),
+        ("Brookarest (The Pimps of Joytime Remix) - 9B/7A", "Brookarest"),
+        ("Paciencia - 12B", "Paciencia"),
+        ("Mix - 13A", "Mix - 13A"),
+        ("9A", "9A"),
+    ],
+)
+def test_a_key_behind_a_title_is_no_part_of_it(written: str, base: str) -> None:
+    assert split_title(written).base == base
