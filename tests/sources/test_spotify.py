@@ -129,7 +129,7 @@ def test_nothing_is_promised_that_development_mode_lost() -> None:
 
 def test_an_id_may_be_kept_and_what_it_leads_to_may_not() -> None:
     assert EXTENDED.terms.keeps(["spotify_id", "external_urls"]) == float("inf")
-    assert EXTENDED.terms.keeps(["popularity"]) == 7 * 86_400
+    assert EXTENDED.terms.keeps(["popularity"]) == 14 * 86_400
     assert EXTENDED.cache_seconds <= EXTENDED.terms.shortest
 
 

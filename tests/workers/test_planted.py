@@ -171,6 +171,7 @@ def _run(running: Worker, fleet: Fleet, producer: Celery, broker: redis.Redis, r
     """Keys come and go while a worker runs; a source refuses one; somebody publishes nonsense."""
     songs = [{"artist": song["artist"], "title": song["title"]} for song in list(small_requests())[:30]]
     keys.put(fleet, "LASTFM_API_KEY", WRONG)
+    eventually(lambda: b"keys have changed" in running.log.read_bytes(), 30, "the worker knows the wrong key")
     producer.send_task("enrich_tracks", args=[songs[:10]])
     producer.send_task("enrich_track", kwargs={"artist_name": "", "track_title": "nothing", "priority": 10})
     broker.lpush(QUEUE, b"nonsense", *(b'{"artist_name": "Air", "track_title": "%d"}' % n for n in range(3)))
