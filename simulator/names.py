@@ -14,9 +14,9 @@ _FEATURED = re.compile(r"^(?:feat|ft|featuring)\b\.?\s*|^(?-i:[Ww]ith\s+(?=[A-Z]
 _FEATURED_TAIL = re.compile(r"\s+(?:feat|ft|featuring)\b\.?\s+(?P<names>[^()\[\]]+)", re.IGNORECASE)
 _ARTIST_FEATURED = re.compile(r"\s+[(\[]?(?:feat\b|ft\b|featuring\b)\.?\s+", re.IGNORECASE)
 _SEVERAL = re.compile(r"\s*(?:,|&|;|\band\b)\s*", re.IGNORECASE)
-# Words that only decorate: the recording is the same without them.
+# A key at the end, as DJs' programs write it; no shop lists it.
 _DJ_KEY = re.compile(r"(?<=\S) - (?:\d|1[0-2])[AB](?:/(?:\d|1[0-2])[AB])?$")
-"""A key at the end, as DJs' programs write it; no shop lists it."""
+# Words that only decorate: the recording is the same without them.
 _DECORATION = re.compile(
     r"\bre-?master(?:ed)?\b|^(?:the )?original(?: (?:mix|version|recording))?$|\bbonus track\b|\bexplicit version\b"
     r"|^(?:album|lp|single|standard|main|mono|stereo)(?: version| mix)?$|^(?:explicit|clean|official.*|hd|hq)$"

@@ -179,16 +179,22 @@ WITH groups AS (
 UPDATE lookups SET state = 'waiting', due_at = NULL WHERE id IN (SELECT id FROM full_batches)
 """)
 
-_IDLE = text("""
+_NOTHING_UNDER_WAY = """NOT EXISTS (SELECT FROM lookups WHERE state = 'claimed')
+      AND NOT EXISTS (SELECT FROM lookups WHERE state = 'waiting' AND source <> ALL(:away))"""
+
+_IDLE = text(f"""
 WITH rest AS (
     SELECT id FROM lookups WHERE source = :source AND state = 'gathering'
-      AND NOT EXISTS (SELECT FROM lookups WHERE state = 'claimed')
-      AND NOT EXISTS (SELECT FROM lookups WHERE state = 'waiting' AND source <> ALL(:away))
-      AND NOT EXISTS (SELECT FROM replans)
+      AND {_NOTHING_UNDER_WAY} AND NOT EXISTS (SELECT FROM replans)
     ORDER BY id LIMIT 5000 FOR UPDATE SKIP LOCKED
 )
 UPDATE lookups SET state = 'waiting', due_at = NULL WHERE id IN (SELECT id FROM rest)
-""")
+""")  # noqa: S608 - a constant
+
+_AT_REST = text(f"""
+SELECT {_NOTHING_UNDER_WAY}
+      AND (EXISTS (SELECT FROM replans) OR EXISTS (SELECT FROM lookups WHERE state = 'gathering'))
+""")  # noqa: S608 - a constant
 
 
 def release_full(connection: Connection, source: str, sizes: Mapping[str, int], look: int = 5000) -> None:
@@ -202,13 +208,6 @@ def release_idle(connection: Connection, source: str, away: Collection[str]) -> 
     away: sources that are paused; what waits for them does not count. Returns whether there were any.
     """
     return bool(connection.execute(_IDLE, {"source": source, "away": list(away)}).rowcount)
-
-
-_AT_REST = text("""
-SELECT NOT EXISTS (SELECT FROM lookups WHERE state = 'claimed')
-  AND NOT EXISTS (SELECT FROM lookups WHERE state = 'waiting' AND source <> ALL(:away))
-  AND (EXISTS (SELECT FROM replans) OR EXISTS (SELECT FROM lookups WHERE state = 'gathering'))
-""")
 
 
 def is_at_rest(connection: Connection, away: Collection[str]) -> bool:
