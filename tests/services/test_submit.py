@@ -345,6 +345,18 @@ class TestAskingAgain:
             assert upstream.questions().count("track") - before == asked, days
         assert max(row.misses for row in bench.rows("SELECT misses FROM lookups WHERE subject_id = :id", id=track)) == 4
 
+    def test_at_leisure_they_begin_after_eight_days(self, bench: Bench, upstream: Upstream) -> None:
+        upstream.answers = {}
+        bench.track(priority=2)
+        bench.settle_down()
+        for days, asked in ((7.0, 0), (1.1, 1)):
+            bench.run("UPDATE lookups SET settled_at = settled_at - make_interval(secs => :s)", s=days * 86400)
+            bench.forget_replies()
+            before = upstream.questions().count("track")
+            bench.track(priority=2)
+            bench.settle_down()
+            assert upstream.questions().count("track") - before == asked, days
+
     def test_when_stale_it_is_asked_again(self, bench: Bench, upstream: Upstream) -> None:
         bench.track()
         bench.settle_down()
