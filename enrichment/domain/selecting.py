@@ -31,7 +31,9 @@ LONGEST_CHAIN = 4
 NEXT_COST = {Lane.LOW_PRIORITY: 0.2}
 """The most calls that a next question may cost for its answers to be counted as a gain of this one."""
 LEAST_WORTH = {Lane.CRITICAL: 0.25, Lane.DEFAULT: 0.1, Lane.LOW_PRIORITY: 0.5}
-"""Expected fields per call below which a question is not asked."""
+LEAST_WORTH_OF_PERFORMERS = {**LEAST_WORTH, Lane.LOW_PRIORITY: 0.15}
+"""Expected fields per call below which a question is not asked. Performers are fewer than tracks, and each stands
+beside all of its own."""
 MAINSTREAM, OBSCURE = 60, 20
 """Popularity from which on, and below which, a subject has the trait of this name."""
 
@@ -117,12 +119,17 @@ class Selector:
 
     def worthwhile(self, steps: Iterable[Step]) -> frozenset[Step]:
         """Those that are worth their calls on this lane."""
-        least = LEAST_WORTH[self._situation.lane]
+        least = least_worth(self._situation.kind, self._situation.lane)
         return frozenset(step for step in steps if self.worth(step) >= least)
 
     def ranked(self, steps: Iterable[Step]) -> list[Step]:
         """Those that bring most per call first."""
         return sorted(steps, key=lambda step: (-self.worth(step), step.source, step.question.name))
+
+
+def least_worth(kind: Kind, lane: Lane) -> float:
+    """The bound for subjects of this kind."""
+    return (LEAST_WORTH_OF_PERFORMERS if kind is Kind.PERFORMER else LEAST_WORTH)[lane]
 
 
 def traits_of(known: Mapping[str, Any]) -> frozenset[str]:

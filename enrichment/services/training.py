@@ -16,7 +16,7 @@ from enrichment.domain.findings import Statement
 from enrichment.domain.merging import merge, plain
 from enrichment.domain.predicting import FIELDS, Model, features
 from enrichment.domain.questions import Question
-from enrichment.domain.selecting import LEAST_WORTH
+from enrichment.domain.selecting import least_worth
 from enrichment.domain.subjects import NAMES, WANTED, Lane
 from enrichment.reservoir import findings
 from enrichment.reservoir import subjects as subject_rows
@@ -150,7 +150,7 @@ def _trained(source: str, question: Question, examples: Sequence[Example], fit: 
     if len(learnt) < ENOUGH or min(found, len(learnt) - found) < ENOUGH_OF_EACH or not held:
         return None
     model = fit([each.told for each in learnt], [each.found for each in learnt])
-    least = LEAST_WORTH[Lane.LOW_PRIORITY] * question.cost
+    least = least_worth(question.kind, Lane.LOW_PRIORITY) * question.cost
     skipped = [each for each in held if model.chance(each.told) * each.missing < least]
     answers = sum(each.found for each in held)
     lost = sum(each.found for each in skipped) / answers if answers else 0.0

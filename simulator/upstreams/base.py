@@ -71,6 +71,11 @@ class Shelf:
         self.place = {recording.key: number for number, recording in enumerate(self.recordings)}
 
     @cached_property
+    def musicbrainz(self) -> Part:
+        """What MusicBrainz has; nothing else has an MBID, whoever tells it."""
+        return Part("musicbrainz", self)
+
+    @cached_property
     def recording_index(self) -> Index:
         """Recordings by the words of title, artists and albums."""
         words: dict[str, list[str]] = {}

@@ -15,7 +15,7 @@ from xml.etree import ElementTree as ET
 
 from simulator import dice, names, shares
 from simulator.truth import Album, Performer, Recording, group
-from simulator.upstreams.base import Upstream
+from simulator.upstreams.base import Part, Upstream
 from simulator.wire import Reply, Request, json_reply
 
 STAR = "2a96cbd8b46e442fc41c2b86b821562f"
@@ -157,15 +157,15 @@ class LastFM(Upstream):
 
     @cached_property
     def _track_mbids(self) -> dict[str, Page]:
-        return {mbid: page for page in self._tracks.values() if (mbid := _track_mbid(page))}
+        return {mbid: page for page in self._tracks.values() if (mbid := self._track_mbid(page))}
 
     @cached_property
     def _artist_mbids(self) -> dict[str, list[Performer]]:
-        return {mbid: found for found in self._artists.values() if (mbid := _artist_mbid(found[0]))}
+        return {mbid: found for found in self._artists.values() if (mbid := self._artist_mbid(found[0]))}
 
     @cached_property
     def _album_mbids(self) -> dict[str, Album]:
-        return {mbid: album for album in self._albums.values() if (mbid := _album_mbid(album))}
+        return {mbid: album for album in self._albums.values() if (mbid := self._album_mbid(album))}
 
     def _track(self, args: Args) -> Page:
         if mbid := args.get("mbid"):
@@ -207,6 +207,30 @@ class LastFM(Upstream):
                 album = None
         return _found(album, "Album not found", args)
 
+    # -- identifiers, of what MusicBrainz has
+
+    def _track_mbid(self, page: Page) -> str | None:
+        """Of a track on some release as often as of the recording."""
+        if not self._musicbrainz.has(page.recording) or not shares.knows("lastfm", "track_mbid", page.key):
+            return None
+        right = shares.knows("lastfm", "recording_mbid", page.key)
+        return page.recording.mbid if right else dice.mbid("track of a release", page.key)
+
+    def _artist_mbid(self, artist: Performer) -> str | None:
+        known = self._musicbrainz.has_performer(artist) and shares.knows("lastfm", "artist_mbid", artist.key)
+        return artist.mbid if known else None
+
+    def _album_mbid(self, album: Album) -> str | None:
+        known = self._musicbrainz.has_album(album) and shares.knows("lastfm", "album_mbid", album.key)
+        return album.mbid if known else None
+
+    def _brief_artist(self, artist: Performer) -> Json:
+        return {"name": artist.name, "mbid": self._artist_mbid(artist), "url": _artist_url(artist)}
+
+    @property
+    def _musicbrainz(self) -> Part:
+        return self.part.shelf.musicbrainz
+
     # -- information
 
     def _show_track(self, page: Page, base: str) -> Json:
@@ -214,13 +238,13 @@ class LastFM(Upstream):
         known = shares.knows("lastfm", "duration", page.key)
         shown: Json = {
             "name": page.title,
-            "mbid": _track_mbid(page),
+            "mbid": self._track_mbid(page),
             "url": _track_url(artist, page.title),
             "duration": str(page.recording.duration_ms // 1000 * 1000 if known else 0),
             "streamable": {"#text": "0", "fulltrack": "0"},
             "listeners": str(listeners),
             "playcount": str(_plays(listeners, page.key)),
-            "artist": _brief_artist(artist),
+            "artist": self._brief_artist(artist),
             "album": {
                 "artist": album.artist.name,
                 "title": album.title,
@@ -245,7 +269,7 @@ class LastFM(Upstream):
         link = {"#text": "", "rel": "original", "href": f"{url}/+wiki"}
         return {
             "name": artist.name,
-            "mbid": _artist_mbid(artist),
+            "mbid": self._artist_mbid(artist),
             "url": url,
             "image": _images(_MORE_SIZES, STAR, base),
             "streamable": "0",
@@ -270,14 +294,14 @@ class LastFM(Upstream):
                 "url": f"{_album_url(album)}/{_quoted(track.recording.title)}",
                 "duration": str(track.duration_ms // 1000),
                 "streamable": {"#text": "0", "fulltrack": "0"},
-                "artist": _brief_artist(track.recording.artists[0]),
+                "artist": self._brief_artist(track.recording.artists[0]),
             }
             for track in self.part.tracks(album.tracks)
         ]
         shown: Json = {
             "name": album.title,
             "artist": album.artist.name,
-            "mbid": _album_mbid(album),
+            "mbid": self._album_mbid(album),
             "url": _album_url(album),
             "image": _images(_MORE_SIZES, _cover(album), base),
             "listeners": str(max(1, listeners)),
@@ -305,13 +329,17 @@ class LastFM(Upstream):
 
     def _track_correction(self, args: Args, _base: str) -> Json:
         page = self._track({**args, "autocorrect": "1"})
-        track = {"name": page.title, "url": _track_url(page.artist, page.title), "artist": _brief_artist(page.artist)}
+        track = {
+            "name": page.title,
+            "url": _track_url(page.artist, page.title),
+            "artist": self._brief_artist(page.artist),
+        }
         attributes = {"index": "0", "artistcorrected": "0", "trackcorrected": "1"}
         return {"corrections": {"correction": {"@attr": attributes, "track": track}}}
 
     def _artist_correction(self, args: Args, _base: str) -> Json:
         artist = self._artist({**args, "autocorrect": "1"})[0]
-        return {"corrections": {"correction": {"@attr": {"index": "0"}, "artist": _brief_artist(artist)}}}
+        return {"corrections": {"correction": {"@attr": {"index": "0"}, "artist": self._brief_artist(artist)}}}
 
     # -- searches and lists
 
@@ -328,7 +356,7 @@ class LastFM(Upstream):
                 "streamable": "0",
                 "listeners": str(page.listeners),
                 "image": _images(_SIZES, STAR, base),
-                "mbid": _track_mbid(page) or "",
+                "mbid": self._track_mbid(page) or "",
             }
             for page in pages
         ]
@@ -349,14 +377,14 @@ class LastFM(Upstream):
                 "url": _album_url(album),
                 "image": _images(_SIZES, _cover(album), base),
                 "streamable": "0",
-                "mbid": _album_mbid(album) or "",
+                "mbid": self._album_mbid(album) or "",
             }
             for album in self.part.find_albums(names.tokens(title), 100)
         ]
         return _results("album", rows, title, args)
 
     def _row(self, artist: Performer, base: str, **more: str) -> Json:
-        shown = {"name": artist.name, **more, "mbid": _artist_mbid(artist), "url": _artist_url(artist)}
+        shown = {"name": artist.name, **more, "mbid": self._artist_mbid(artist), "url": _artist_url(artist)}
         return {**shown, "streamable": "0", "image": _images(_MORE_SIZES, STAR, base)}
 
     def _alike(self, artist: Performer) -> list[Performer]:
@@ -382,10 +410,10 @@ class LastFM(Upstream):
                 "name": page.title,
                 "playcount": str(_plays(page.listeners, page.key)),
                 "listeners": str(page.listeners),
-                "mbid": _track_mbid(page),
+                "mbid": self._track_mbid(page),
                 "url": _track_url(page.artist, page.title),
                 "streamable": "0",
-                "artist": _brief_artist(page.artist),
+                "artist": self._brief_artist(page.artist),
                 "image": _images(_SIZES, STAR, base),
             }
             for page in pages
@@ -413,11 +441,11 @@ class LastFM(Upstream):
     def _played(self, user: str, at: int, base: str) -> Json:
         page = Page([dice.choose(self.part.shelf.recordings, "play", user, at)])
         return {
-            "artist": {"#text": page.artist.name, "mbid": _artist_mbid(page.artist) or ""},
+            "artist": {"#text": page.artist.name, "mbid": self._artist_mbid(page.artist) or ""},
             "streamable": "0",
             "name": page.title,
-            "mbid": _track_mbid(page) or "",
-            "album": {"#text": page.album.title, "mbid": _album_mbid(page.album) or ""},
+            "mbid": self._track_mbid(page) or "",
+            "album": {"#text": page.album.title, "mbid": self._album_mbid(page.album) or ""},
             "url": _track_url(page.artist, page.title),
             "image": _images(_SIZES, _cover(page.album), base),
             "date": {"#text": datetime.fromtimestamp(at, UTC).strftime("%d %b %Y, %H:%M"), "uts": str(at)},
@@ -429,9 +457,9 @@ class LastFM(Upstream):
             {
                 "name": album.title,
                 "playcount": str(_plays(_audience(artist), album.key)),
-                "mbid": _album_mbid(album),
+                "mbid": self._album_mbid(album),
                 "url": _album_url(album),
-                "artist": _brief_artist(artist),
+                "artist": self._brief_artist(artist),
                 "image": _images(_SIZES, _cover(album), base),
             }
             for album in filter(self.part.has_album, artist.albums)
@@ -570,26 +598,6 @@ def _audience(artist: Performer) -> int:
 
 def _plays(listeners: int, key: str) -> int:
     return listeners * (3 + dice.number("plays", key) % 40)
-
-
-def _track_mbid(page: Page) -> str | None:
-    """Of a track on some release as often as of the recording."""
-    if not shares.knows("lastfm", "track_mbid", page.key):
-        return None
-    right = shares.knows("lastfm", "recording_mbid", page.key)
-    return page.recording.mbid if right else dice.mbid("track of a release", page.key)
-
-
-def _artist_mbid(artist: Performer) -> str | None:
-    return artist.mbid if shares.knows("lastfm", "artist_mbid", artist.key) else None
-
-
-def _album_mbid(album: Album) -> str | None:
-    return album.mbid if shares.knows("lastfm", "album_mbid", album.key) else None
-
-
-def _brief_artist(artist: Performer) -> Json:
-    return {"name": artist.name, "mbid": _artist_mbid(artist), "url": _artist_url(artist)}
 
 
 def _quoted(name: str) -> str:

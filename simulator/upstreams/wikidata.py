@@ -115,9 +115,21 @@ class Wikidata(Upstream):
     def _by_identifier(self) -> dict[tuple[str, str], list[str]]:
         found: dict[tuple[str, str], list[str]] = {}
         for item, performer in self._items.items():
-            for name, value in _identifiers(performer):
+            for name, value in self.identifiers(performer):
                 found.setdefault((name, value), []).append(item)
         return found
+
+    def identifiers(self, performer: Performer) -> Iterator[tuple[str, str]]:
+        """Of which property, and its value: an MBID of those whom MusicBrainz has."""
+        for name, field in _IDS.items():
+            if name == "P434":
+                known = self.part.shelf.musicbrainz.has_performer(performer)
+            else:
+                known = shares.knows("wikidata", field.removesuffix("_id"), performer.key)
+            if known:
+                yield name, str(getattr(performer, field))
+        if dice.share("two spotify ids", performer.key) < 0.03:
+            yield "P1902", dice.spotify_id("second", performer.key)
 
     def performer(self, item: str) -> Performer | None:
         """Whom the item is about."""
@@ -165,7 +177,8 @@ class _Graph:
     def _learn(self, about: str) -> None:
         item = about.removeprefix(_WD)
         if performer := self._upstream.performer(item):
-            self._known |= _item_facts(item, performer, self._base)
+            identifiers = self._upstream.identifiers(performer)
+            self._known |= _item_facts(item, performer, identifiers, self._base)
         elif item == _ENGLAND:
             self._known[about] = {f"{_WDT}P17": [_country("GB")]}
         elif item.startswith(_COUNTRY):
@@ -186,20 +199,11 @@ def _country(code: str) -> Term:
     return Term("uri", f"{_WD}{_COUNTRY}{_number_of(code)}")
 
 
-def _identifiers(performer: Performer) -> Iterator[tuple[str, str]]:
-    for name, field in _IDS.items():
-        source = field.removesuffix("_id")
-        if name == "P434" or shares.knows("wikidata", source, performer.key):
-            yield name, str(getattr(performer, field))
-    if dice.share("two spotify ids", performer.key) < 0.03:
-        yield "P1902", dice.spotify_id("second", performer.key)
-
-
-def _item_facts(item: str, performer: Performer, base: str) -> dict[str, Facts]:
+def _item_facts(item: str, performer: Performer, identifiers: Iterable[tuple[str, str]], base: str) -> dict[str, Facts]:
     """The triples of a performer's item, of its statements and of its article."""
     about = _WD + item
     facts: Facts = {}
-    for name, value in _identifiers(performer):
+    for name, value in identifiers:
         facts.setdefault(_WDT + name, []).append(_literal(value))
     for name, value in _links(performer):
         facts[_WDT + name] = [Term("uri" if name == "P856" else "literal", value)]

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from enrichment.domain.planning import Situation, Step, Steps
+from enrichment.domain.planning import Situation, Step, Steps, plan
 from enrichment.domain.questions import Chances, Question
 from enrichment.domain.selecting import EXISTS, LEFT_OUT, Selector
 from enrichment.domain.subjects import Kind, Lane
@@ -115,3 +115,11 @@ def test_what_an_answer_left_out_the_same_source_hardly_has(found: str, share: f
     )
     selector = Selector(STEPS.of(TRACK), situation, {"bpm": "bpm"})
     assert selector.gain(step("shop.track")) == pytest.approx(0.9 * share)
+
+
+@pytest.mark.parametrize(("kind", "asked"), [(Kind.PERFORMER, True), (TRACK, False), (ALBUM, False)])
+def test_a_field_of_a_performer_may_cost_three_calls_in_low_priority(kind: Kind, *, asked: bool) -> None:
+    steps = Steps([asks("shop.search", kind, "name", "genres", calls=3.0)])
+    situation = Situation(kind, Lane.LOW_PRIORITY, frozenset({"name"}), frozenset(), frozenset({"genres"}))
+
+    assert bool(plan(steps.of(kind), situation).steps) is asked
