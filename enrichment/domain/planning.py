@@ -169,10 +169,11 @@ def plan(steps: tuple[Step, ...], situation: Situation) -> Plan:
 def _choose(
     steps: tuple[Step, ...], situation: Situation, missing: frozenset[str], selector: Selector
 ) -> tuple[Step, ...]:
-    ways = Ways(steps, situation)
     useful = useful_steps(steps, situation, missing)
     if situation.lane is Lane.LOW_PRIORITY:
-        return () if ways.waiting_for(missing) else tuple(selector.ranked(useful)[:1])
+        waits = bool(situation.open) and Ways(steps, situation).waiting_for(missing)
+        return () if waits else tuple(selector.ranked(useful)[:1])
+    ways = Ways(steps, situation)
     cheapest = ways.first_steps(missing)
     if situation.lane is Lane.CRITICAL:
         return _ordered(steps, cheapest | _one_per_source(useful, situation, selector))
@@ -262,11 +263,15 @@ class Ways:
     def _settle_costs(self, steps: Sequence[Step]) -> None:
         # Wanted fields that are known but stale must be asked for again, so knowing them does not make them free here.
         fields: dict[str, float] = {}
+        ways: dict[Step, float] = {}
         changed = True
         while changed:
             changed = False
             for step in steps:
                 way = self._price(step) + sum(min(self._costs.get(n, inf), fields.get(n, inf)) for n in step.needs)
+                if way >= ways.get(step, inf):
+                    continue
+                ways[step] = way
                 for name in step.gives:
                     if way < fields.get(name, inf):
                         fields[name] = way

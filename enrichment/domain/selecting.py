@@ -52,6 +52,8 @@ class Selector:
         self._unknown_track = _unknown_track(situation)
         self._told = _told(situation)
         self._learnt = dict(situation.learnt)
+        self._there: dict[Kind | None, float] = {}
+        self._brought: dict[Step, Mapping[str, float]] = {}
         self._worth: dict[Step, float] = {}
         most = NEXT_COST.get(situation.lane, inf)
         self._next = [
@@ -77,38 +79,44 @@ class Selector:
         """
         if about in self._situation.identified:
             return 1.0
-        before = EXISTS
-        if about is Kind.ALBUM and self._situation.kind is Kind.TRACK:
-            known = min(1.0, self._exists(None) / EXISTS)
-            before *= known + (1 - known) * ALBUM_ALONE
-        unseen = before * prod(left for (_, of), left in self._silence.items() if of is about)
-        return unseen / (unseen + 1 - before)
+        if about not in self._there:
+            before = EXISTS
+            if about is Kind.ALBUM and self._situation.kind is Kind.TRACK:
+                known = min(1.0, self._exists(None) / EXISTS)
+                before *= known + (1 - known) * ALBUM_ALONE
+            unseen = before * prod(left for (_, of), left in self._silence.items() if of is about)
+            self._there[about] = unseen / (unseen + 1 - before)
+        return self._there[about]
 
     def gain(self, step: Step) -> float:
         """Missing fields that the step is expected to bring, by itself or through the questions that it opens."""
         likely = dict.fromkeys(step.gives, 1.0)
-        fields: dict[str, float] = {}
-        self._add(fields, step, 1.0)
+        fields = dict(self._brings(step))
+        closed = self._next
         for _ in range(LONGEST_CHAIN):
-            opened = [each for each in self._next if each[0] <= likely.keys()]
-            before = len(likely)
+            opened = [each for each in closed if each[0] <= likely.keys()]
+            if not opened:
+                break
+            closed = [each for each in closed if not each[0] <= likely.keys()]
             for unknown, following, share in opened:
                 chance = share * min(likely[need] for need in unknown)
-                self._add(fields, following, chance)
+                for field, share_of_it in self._brings(following).items():
+                    fields[field] = max(fields.get(field, 0.0), chance * share_of_it)
                 for name in following.gives:
                     likely.setdefault(name, chance)
-            if len(likely) == before:
-                break
         return self.chance(step) * sum(fields.values())
 
-    def _add(self, fields: dict[str, float], step: Step, likely: float) -> None:
-        """The missing fields that the step gives, each with the chance that this step or one before brings it."""
-        told = self._told.get((data_of(step), step.about), frozenset())
-        for name in step.gives & self._missing.keys():
-            field = self._missing[name]
-            share = likely * step.chances.yields.get(name.rpartition(".")[2], 1.0)
-            share *= LEFT_OUT if name in told else 1.0
-            fields[field] = max(fields.get(field, 0.0), share)
+    def _brings(self, step: Step) -> Mapping[str, float]:
+        """The missing fields that its answer may hold, each with the chance that it does."""
+        if step not in self._brought:
+            told = self._told.get((data_of(step), step.about), frozenset())
+            brought: dict[str, float] = {}
+            for name in step.gives & self._missing.keys():
+                field = self._missing[name]
+                share = step.chances.yields.get(name.rpartition(".")[2], 1.0) * (LEFT_OUT if name in told else 1.0)
+                brought[field] = max(brought.get(field, 0.0), share)
+            self._brought[step] = brought
+        return self._brought[step]
 
     def worth(self, step: Step) -> float:
         """Expected fields per call. Who is in a hurry does not wait until others share the call."""

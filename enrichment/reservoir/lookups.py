@@ -183,12 +183,16 @@ _NOTHING_UNDER_WAY = """NOT EXISTS (SELECT FROM lookups WHERE state = 'claimed')
       AND NOT EXISTS (SELECT FROM lookups WHERE state = 'waiting' AND source <> ALL(:away))"""
 
 _IDLE = text(f"""
-WITH rest AS (
-    SELECT id FROM lookups WHERE source = :source AND state = 'gathering'
+WITH chosen AS (
+    SELECT source FROM unnest(CAST(:sources AS text[])) AS s(source)
+    WHERE EXISTS (SELECT FROM lookups l WHERE l.source = s.source AND l.state = 'gathering')
       AND {_NOTHING_UNDER_WAY} AND NOT EXISTS (SELECT FROM replans)
+    ORDER BY source LIMIT 1
+), rest AS (
+    SELECT id FROM lookups WHERE source = (SELECT source FROM chosen) AND state = 'gathering'
     ORDER BY id LIMIT 5000 FOR UPDATE SKIP LOCKED
 )
-UPDATE lookups SET state = 'waiting', due_at = NULL WHERE id IN (SELECT id FROM rest)
+UPDATE lookups SET state = 'waiting', due_at = NULL WHERE id IN (SELECT id FROM rest) RETURNING source
 """)  # noqa: S608 - a constant
 
 _AT_REST = text(f"""
@@ -202,12 +206,13 @@ def release_full(connection: Connection, source: str, sizes: Mapping[str, int], 
     connection.execute(_FULL, {"source": source, "sizes": json.dumps(dict(sizes)), "look": look})
 
 
-def release_idle(connection: Connection, source: str, away: Collection[str]) -> bool:
-    """Once nothing else is claimed, claimable or to be planned no batch will become fuller: all may be claimed.
+def release_idle(connection: Connection, sources: Collection[str], away: Collection[str]) -> set[str]:
+    """Once nothing else is claimed, claimable or to be planned no batch will become fuller: what gathers for the first
+    of these sources may be claimed; what gathers for others may become fuller yet.
 
-    away: sources that are paused; what waits for them does not count. Returns whether there were any.
+    away: sources that are paused; what waits for them does not count. Returns the source, if there is one.
     """
-    return bool(connection.execute(_IDLE, {"source": source, "away": list(away)}).rowcount)
+    return set(connection.execute(_IDLE, {"sources": list(sources), "away": list(away)}).scalars())
 
 
 def is_at_rest(connection: Connection, away: Collection[str]) -> bool:
@@ -215,23 +220,38 @@ def is_at_rest(connection: Connection, away: Collection[str]) -> bool:
     return bool(connection.execute(_AT_REST, {"away": list(away)}).scalar_one())
 
 
-_LINE = text("""
-SELECT state, question, count(*) AS rows FROM (
-    (SELECT state, question, batch_key FROM lookups WHERE source = :source AND state = 'waiting' LIMIT :most)
+_LINES = text("""
+SELECT source, state, question, count(*) AS rows
+FROM unnest(CAST(:sources AS text[]), CAST(:most AS int[])) AS s(source, most), LATERAL (
+    (SELECT state, question, batch_key FROM lookups WHERE source = s.source AND state = 'waiting' LIMIT s.most)
     UNION ALL
-    (SELECT state, question, batch_key FROM lookups WHERE source = :source AND state = 'gathering' LIMIT :most)
-) line GROUP BY state, question, batch_key
+    (SELECT state, question, batch_key FROM lookups WHERE source = s.source AND state = 'gathering' LIMIT s.most)
+) line GROUP BY source, state, question, batch_key
 """)
 
 
-def calls_waiting(connection: Connection, source: str, sizes: Mapping[str, int], most: int) -> tuple[int, bool]:
-    """How many calls the lookups that could be claimed now would take, and whether a gathering batch is full.
+@dataclass(slots=True)
+class Waiting:
+    """How many calls the lookups of a source that could be claimed now would take; full: is a gathering batch full?"""
 
-    Of either at most `most` lookups are looked at.
+    calls: int = 0
+    full: bool = False
+
+
+def calls_waiting(
+    connection: Connection, sizes: Mapping[str, Mapping[str, int]], most: Mapping[str, int]
+) -> dict[str, Waiting]:
+    """The lines of these sources. sizes: of the batches of each. Of each at most `most` lookups are looked at, of those
+    that wait and of those that gather.
     """
-    rows = connection.execute(_LINE, {"source": source, "most": most}).all()
-    calls = sum(-(-row.rows // sizes.get(row.question, 1)) for row in rows if row.state == "waiting")
-    return calls, any(row.rows >= sizes.get(row.question, 1) for row in rows if row.state == "gathering")
+    found = {source: Waiting() for source in most}
+    for row in connection.execute(_LINES, {"sources": list(most), "most": list(most.values())}).all():
+        batches, rest = divmod(row.rows, sizes[row.source].get(row.question, 1))
+        if row.state == "waiting":
+            found[row.source].calls += batches + bool(rest)
+        elif batches:
+            found[row.source].full = True
+    return found
 
 
 _BUSY = text("""

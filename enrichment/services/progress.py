@@ -128,6 +128,7 @@ class _State:
         self.away = fleet.away(connection)
         self.models: training.Models = fleet.remembered("models", lambda: training.models(connection), MODELS_SECONDS)
         self._features: dict[UUID, frozenset[str]] = {}
+        self._fresh: dict[tuple[UUID, datetime | None, bool], frozenset[str]] = {}
 
     def parent(self, subject: Subject, kind: Kind) -> Subject | None:
         parent = subject.parents.get(kind)
@@ -148,7 +149,11 @@ class _State:
 
     def fresh(self, subject: Subject, standing: Standing) -> frozenset[str]:
         """Fields of which a statement is fresh enough for a request."""
-        return frozenset(s.field for s in self.statements[subject.ref.id] if self.does(s, standing))
+        key = (subject.ref.id, standing.forced_at, standing.refreshing)
+        if key not in self._fresh:
+            stated = self.statements[subject.ref.id]
+            self._fresh[key] = frozenset(one.field for one in stated if self.does(one, standing))
+        return self._fresh[key]
 
     def does(self, statement: Statement, standing: Standing) -> bool:
         if statement.locked:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import uuid
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 import redis
 import structlog
@@ -28,49 +28,56 @@ log = structlog.get_logger()
 
 
 def refill_all(fleet: Fleet, sources: Iterable[str], *, critical: bool = False) -> None:
-    """Send fetch messages for each of these sources; a broker, limiter or database that is away only delays them.
+    """Send fetch messages for these sources; a broker, limiter or database that is away only delays them.
 
     They serve all sources: after one failure the rest is left to the steward, and nobody waits for a time-out twice.
-    """
-    try:
-        for source in sorted(set(sources)):
-            refill(fleet, source, critical=critical)
-    except (redis.RedisError, BrokerError, DBAPIError, OSError) as error:
-        log.warning("refill must wait", source=source, error=f"{type(error).__name__}: {error}"[:200])
-
-
-def refill(fleet: Fleet, source: str, *, critical: bool = False) -> int:
-    """Send as many fetch messages as the window has room and the line has calls. Returns how many.
-
     critical: one more than the window may be sent, so that a critical lookup never waits for a message.
     """
-    if fleet.send_fetch is None or source not in fleet.sources:
-        return 0
-    room = windows(fleet)[source] + (1 if critical else 0)
-    calls = _calls_waiting(fleet, source, room)
-    if not calls and not probing.is_due(fleet, source):
-        return 0
-    tickets = fleet.limiter.admit(source, room, [uuid.uuid4().hex for _ in range(min(max(1, calls), room))])
-    for ticket in tickets:
+    wanted = sorted(fleet.sources.keys() & set(sources))
+    if fleet.send_fetch is None or not wanted:
+        return
+    try:
+        rooms = {source: windows(fleet)[source] + (1 if critical else 0) for source in wanted}
+        for source, calls in _calls_waiting(fleet, rooms).items():
+            _send(fleet, source, rooms[source], calls)
+    except (redis.RedisError, BrokerError, DBAPIError, OSError) as error:
+        log.warning("refill must wait", sources=wanted, error=f"{type(error).__name__}: {error}"[:200])
+
+
+def _send(fleet: Fleet, source: str, room: int, calls: int) -> None:
+    """As many fetch messages as the window has room and the line has calls."""
+    if fleet.send_fetch is None or not (calls or probing.is_due(fleet, source)):
+        return
+    for ticket in fleet.limiter.admit(source, room, [uuid.uuid4().hex for _ in range(min(max(1, calls), room))]):
         fleet.send_fetch(source, ticket)
-    return len(tickets)
 
 
-def _calls_waiting(fleet: Fleet, source: str, room: int) -> int:
-    """How many calls wait, as far as that matters for this much room. A long line is not counted again at once."""
-    known: int | None = fleet.kept(f"line of {source}", LINE_SECONDS)
-    if known is not None and known > LONG_LINE * room:
-        return known
-    sizes = fleet.sizes(source)
-    look = min(4000, (LONG_LINE + 1) * room * max(sizes.values(), default=1))
+def _calls_waiting(fleet: Fleet, rooms: Mapping[str, int]) -> dict[str, int]:
+    """How many calls wait for each source, as far as that matters for this much room.
+
+    A long line is not counted again at once.
+    """
+    counted = {source: fleet.kept(f"line of {source}", LINE_SECONDS) or 0 for source in rooms}
+    short = [source for source, room in rooms.items() if counted[source] <= LONG_LINE * room]
+    if not short:
+        return counted
+    sizes = {source: fleet.sizes(source) for source in short}
+    look = {
+        source: min(4000, (LONG_LINE + 1) * rooms[source] * max(sizes[source].values(), default=1)) for source in short
+    }
     with fleet.engine.begin() as connection:
-        calls, full = lookups.calls_waiting(connection, source, sizes, look)
-        if full:
-            lookups.release_full(connection, source, sizes)
-        if full or (not calls and lookups.release_idle(connection, source, fleet.away(connection))):
-            calls, _ = lookups.calls_waiting(connection, source, sizes, look)
-    fleet.keep(f"line of {source}", calls)
-    return calls
+        lines = lookups.calls_waiting(connection, sizes, look)
+        released = {source for source, line in lines.items() if line.full}
+        for source in released:
+            lookups.release_full(connection, source, sizes[source])
+        away = fleet.away(connection)
+        if not released and not any(line.calls for source, line in lines.items() if source not in away):
+            released = lookups.release_idle(connection, short, away)
+        if released:
+            lines |= lookups.calls_waiting(connection, sizes, {source: look[source] for source in released})
+    for source, line in lines.items():
+        fleet.keep(f"line of {source}", line.calls)
+    return counted | {source: line.calls for source, line in lines.items()}
 
 
 def has_line(fleet: Fleet, source: str) -> bool:

@@ -103,16 +103,19 @@ class Usage:
 
 def sight(fleet: Fleet) -> dict[str, Sighting]:
     """All sources now. Raises redis.RedisError and sqlalchemy.exc.DBAPIError."""
-    seen = {}
+    now = {source: fleet.limiter.now(source) for source in fleet.sources}
+    sizes = {source: fleet.sizes(source) for source in fleet.sources}
+    most = {}
+    for source in fleet.sources:
+        a_second = min(LOOK_ROWS, fleet.limiter.budget(source).rate)
+        calls = math.ceil(now[source].in_call + 1 + a_second)
+        most[source] = min(LOOK_ROWS, calls * max(sizes[source].values(), default=1))
     with fleet.engine.connect() as connection:
-        for source in fleet.sources:
-            now = fleet.limiter.now(source)
-            sizes = fleet.sizes(source)
-            a_second = min(LOOK_ROWS, fleet.limiter.budget(source).rate)
-            most = min(LOOK_ROWS, math.ceil(now.in_call + 1 + a_second) * max(sizes.values(), default=1))
-            waiting, _ = lookups.calls_waiting(connection, source, sizes, most)
-            seen[source] = Sighting(waiting, now.in_call, now.in_flight, now.turns, now.paused_for, now.reason)
-    return seen
+        waiting = lookups.calls_waiting(connection, sizes, most)
+    return {
+        source: Sighting(waiting[source].calls, n.in_call, n.in_flight, n.turns, n.paused_for, n.reason)
+        for source, n in now.items()
+    }
 
 
 def permitted(fleet: Fleet) -> dict[str, float]:

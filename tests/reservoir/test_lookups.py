@@ -9,7 +9,7 @@ import pytest
 
 from enrichment.domain.subjects import Kind
 from enrichment.reservoir import lookups
-from enrichment.reservoir.lookups import NewLookup
+from enrichment.reservoir.lookups import NewLookup, Waiting
 from tests.reservoir.conftest import SIZES, Reservoir
 
 
@@ -95,7 +95,8 @@ class TestGathering:
                 " VALUES ('t', 'x', 'track', gen_random_uuid(), 5, :state)",
                 state=other,
             )
-        reservoir.do(lambda c: lookups.release_idle(c, "s", away))
+        freed = reservoir.do(lambda c: lookups.release_idle(c, ["r", "s"], away))
+        assert freed == ({"s"} if released else set())
         assert reservoir.row(lookup)["state"] == ("waiting" if released else "gathering")
 
     def test_rows_that_wait_are_counted_in_calls(self, reservoir: Reservoir) -> None:
@@ -105,7 +106,8 @@ class TestGathering:
         reservoir.put(5, "one")
         reservoir.put(5, "one")
         reservoir.put(2, "many")
-        assert reservoir.do(lambda c: lookups.calls_waiting(c, "s", SIZES, 100)) == (5, False)
+        lines = reservoir.do(lambda c: lookups.calls_waiting(c, {"s": SIZES, "t": SIZES}, {"s": 100, "t": 100}))
+        assert lines == {"s": Waiting(5), "t": Waiting()}
 
 
 class TestDue:
