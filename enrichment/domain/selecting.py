@@ -31,7 +31,7 @@ LONGEST_CHAIN = 4
 NEXT_COST = {Lane.LOW_PRIORITY: 0.2}
 """The most calls that a next question may cost for its answers to be counted as a gain of this one."""
 LEAST_WORTH = {Lane.CRITICAL: 0.25, Lane.DEFAULT: 0.1, Lane.LOW_PRIORITY: 0.5}
-LEAST_WORTH_OF_PERFORMERS = {**LEAST_WORTH, Lane.LOW_PRIORITY: 0.15}
+LEAST_WORTH_OF_PERFORMERS = {**LEAST_WORTH, Lane.LOW_PRIORITY: 0.18}
 """Expected fields per call below which a question is not asked. Performers are fewer than tracks, and each stands
 beside all of its own."""
 MAINSTREAM, OBSCURE = 60, 20

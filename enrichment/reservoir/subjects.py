@@ -65,6 +65,7 @@ class Standing:
     sources_used: list[str] = field(default_factory=list)
     correlation_id: str | None = None
     due_at: datetime | None = None
+    completeness: float = 0.0
 
     @property
     def is_open(self) -> bool:
@@ -74,6 +75,12 @@ class Standing:
     def has_begun(self, now: datetime) -> bool:
         """Has the moment come before which it must not begin?"""
         return self.due_at is None or self.due_at <= now
+
+    def is_as(self, new: NewStatus) -> bool:
+        """Is there nothing new in this? An end always is."""
+        told = (new.status, new.completeness, list(new.sources_used), new.refreshing)
+        known = (self.status, self.completeness, self.sources_used, self.refreshing)
+        return told == known and not new.finished and self.due_at is None
 
 
 _ADVISORY = text("""
@@ -173,7 +180,7 @@ def _subject(kind: Kind, row: Mapping[Any, Any]) -> Subject:
 
 _STANDINGS = text("""
 SELECT kind, subject_id, status, wanted, priority, requested_at, forced_at, refreshing, sources_used, correlation_id,
-    due_at
+    due_at, completeness_score
 FROM enrichment_status WHERE subject_id = ANY(:ids)
 """)
 
@@ -194,6 +201,7 @@ def refresh_standings(connection: Connection, subjects: Sequence[Subject]) -> No
                 list(row.sources_used),
                 row.correlation_id,
                 row.due_at,
+                row.completeness_score,
             )
 
 

@@ -174,14 +174,17 @@ def _share(standing: Standing) -> float:
 
 
 def _remerged(state: _State, subjects: Sequence[Subject], news: Collection[UUID] | None) -> list[Subject]:
-    """Those whose record has changed. It can where there is news of the subject, or of a parent it has fields from."""
-    told = None if news is None else frozenset(news)
-    concerned = subjects if told is None else [each for each in subjects if not told.isdisjoint(each.family)]
-    return [subject for subject in concerned if _remerge(state, subject)]
+    """Those whose record has changed. It can where there is news of the subject, or where that of a parent has."""
+    changed: dict[UUID, Subject] = {}
+    for subject in subjects:  # parents come before their tracks
+        told = news is None or subject.ref.id in news or not changed.keys().isdisjoint(subject.parents.values())
+        if told and _remerge(state, subject):
+            changed[subject.ref.id] = subject
+    return list(changed.values())
 
 
 def _remerge(state: _State, subject: Subject) -> bool:
-    """Merge anew; True where the record has changed. Parents come before their tracks."""
+    """Merge anew; True where the record has changed."""
     kind = subject.ref.kind
     names = {name: subject.values[name] for name in ("title", "artist_name", "name") if name in subject.values}
     values = names | _without_names(plain(merge(kind, state.statements[subject.ref.id])))
@@ -205,7 +208,9 @@ def _without_names(values: Mapping[str, Any]) -> dict[str, Any]:
 
 @dataclass(frozen=True, slots=True)
 class _Outcome:
-    """reuses: is a new request served, in part at least, by what had been found before?"""
+    """status: where there is something new in it. reuses: is a new request served, in part at least, by what had been
+    found before?
+    """
 
     lookups: tuple[NewLookup, ...] = ()
     status: NewStatus | None = None
@@ -222,7 +227,8 @@ def _plan(state: _State, subject: Subject) -> _Outcome:
     new = tuple(view.lookups(planned))
     waits = any(not lookup.deferred for lookup in new) or view.is_waiting
     reuses = standing.status is Status.PENDING and view.has_fresh_findings
-    return _Outcome(new, view.status(ended=not waits, deferred=bool(planned.deferred)), reuses)
+    status = view.status(ended=not waits, deferred=bool(planned.deferred))
+    return _Outcome(new, None if standing.is_as(status) else status, reuses)
 
 
 def left_out(fleet: Fleet, connection: Connection, ref: Ref) -> list[dict[str, Any]]:

@@ -24,7 +24,7 @@ def replan(fleet: Fleet, most: int = CHUNK, lowest: int = 1) -> int:
             return 0, Advanced(frozenset())
         subjects = rows.lock(connection, urgent)
         refs = rows.take_replans(connection, urgent)
-        advanced = advance(fleet, connection, subjects, refs)
+        advanced = advance(fleet, connection, subjects, refs, {ref.id for ref in refs})
         return len(urgent), advanced
 
     count, advanced = in_transaction(fleet.engine, work)

@@ -279,7 +279,8 @@ class ListenBrainz(Upstream):
             popularity = max(track.popularity for track in album.tracks) if album else None
         if popularity is None:
             return {"total_listen_count": None, "total_user_count": None}
-        users = int(10 ** (popularity / 22) * (1 + dice.share("listeners", mbid)))
+        # Its documentation's example, a widely heard recording, has 129,454 listeners: what 80 of 100 come to here.
+        users = int(10 ** (1.3 + popularity / 22) * (1 + dice.share("listeners", mbid)))
         return {"total_listen_count": users * (3 + dice.number("plays", mbid) % 9), "total_user_count": users}
 
 
