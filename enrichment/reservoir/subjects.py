@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, TextClause, bindparam, text, update
+from sqlalchemy import Connection, TextClause, text
 
 from enrichment.domain.subjects import FIELDS, Kind, Status
 from models import TABLES, column_of
@@ -218,16 +218,37 @@ def link_albums(connection: Connection, albums: Mapping[uuid.UUID, uuid.UUID]) -
         connection.execute(_LINK, {"rows": json.dumps(rows)})
 
 
+_NAMES = frozenset({"title", "artist", "name"})
+"""The producer's: a merge without any statement of them leaves them as they are."""
+
+
+def _written(kind: Kind) -> TextClause:
+    table = TABLES[kind].__table__
+    scalars = {column_of(name) for name, spec in FIELDS[kind].items() if spec.shape == "scalar"}
+    others = {"performer_id", "album_id", "metadata", "updated_at", "enriched_at"}
+    columns = [column.name for column in table.columns if column.name in scalars | others]
+    assigned = (
+        f"{name} = coalesce(r.{name}, t.{name})" if name in _NAMES else f"{name} = r.{name}" for name in columns
+    )
+    return text(
+        f"UPDATE {table} t SET {', '.join(assigned)} "  # noqa: S608 - names of our own
+        f"FROM jsonb_populate_recordset(CAST(NULL AS {table}), CAST(:rows AS jsonb)) r WHERE t.id = r.id"
+    )
+
+
+_WRITE = {kind: _written(kind) for kind in TABLES}
+
+
 def write(connection: Connection, changed: Sequence[Subject], now: datetime, *, enriched: bool = True) -> None:
     """The merged fields, and the parents, of these subjects. enriched: did somebody look for them?"""
-    for kind, table in TABLES.items():
-        rows = [_columns(subject, now, enriched=enriched) for subject in changed if subject.ref.kind is kind]
-        if not rows:
-            continue
-        target = table.__table__
-        assignments: dict[str, Any] = {name: bindparam(f"b_{name}") for name in rows[0] if name != "id"}
-        statement = update(target).where(target.c.id == bindparam("b_id")).values(assignments)  # type: ignore[arg-type]  # __table__ is a Table
-        connection.execute(statement, [{f"b_{name}": value for name, value in row.items()} for row in rows])
+    for kind, query in _WRITE.items():
+        if rows := [_columns(subject, now, enriched=enriched) for subject in changed if subject.ref.kind is kind]:
+            connection.execute(query, {"rows": json.dumps(rows, default=_plain)})
+
+
+def _plain(value: uuid.UUID | datetime) -> str:
+    """What JSON has no type for."""
+    return value.isoformat() if isinstance(value, datetime) else str(value)
 
 
 def _columns(subject: Subject, now: datetime, *, enriched: bool) -> dict[str, Any]:
@@ -243,10 +264,6 @@ def _columns(subject: Subject, now: datetime, *, enriched: bool) -> dict[str, An
             metadata.pop(name, None)
         else:
             metadata[name] = value
-    for required in ("title", "artist", "name"):
-        # Names are the producer's; a merge without any statement of them leaves them as they are.
-        if columns.get(required, "") is None:
-            del columns[required]
     columns["metadata"] = metadata
     if kind is Kind.PERFORMER:
         columns["metadata"] = _attributed(metadata, subject.values, enriched_at)

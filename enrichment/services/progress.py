@@ -93,7 +93,7 @@ def advance(
     sources = lookups.insert(connection, new, fleet.gather_seconds)
     statuses = [outcome.status for outcome in outcomes if outcome.status]
     rows.write_statuses(connection, statuses, state.now)
-    listens.follow(connection, {each.ref: each.status for each in statuses if each.ref.kind is Kind.TRACK})
+    listens.follow(connection, dict(_moved(state, statuses)))
     milestones.ended(connection, subjects, statuses, state.now, counted)
     parents = {s.ref.id for s in subjects if s.ref.kind is not Kind.TRACK and (s in changed or s.ref in wanted)}
     critical = rows.record_dependants(connection, parents, [ref.id for ref in wanted])
@@ -249,6 +249,14 @@ def left_out(fleet: Fleet, connection: Connection, ref: Ref) -> list[dict[str, A
         }
         for step, worth in sorted(weighed, key=lambda one: (-one[1], one[0].source, one[0].question.name))
     ]
+
+
+def _moved(state: _State, statuses: Iterable[NewStatus]) -> Iterable[tuple[Ref, Status]]:
+    """Tracks that do not stand where they stood."""
+    for new in statuses:
+        before = state.subjects[new.ref.id].standing
+        if new.ref.kind is Kind.TRACK and before is not None and before.status is not new.status:
+            yield new.ref, new.status
 
 
 class _View:
