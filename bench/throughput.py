@@ -9,8 +9,8 @@
                 peer (`bench.peers`), then the fleet asked again, by the same ids and by others
     sequential  is one process that asks source after source, track after track
 
-A finding here is a known field of a track, whoever found it. The peers on dramatiq and procrastinate need the extra
-`bench` (`pip install -e '.[bench]'`).
+A finding here is a known field of a track that exists, whoever found it; an id that is another recording's is none. The
+peers on dramatiq and procrastinate need the extra `bench` (`pip install -e '.[bench]'`).
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from typing import Any
 
 from celery import Celery
 
-from bench.calls import Phase, _right
+from bench.calls import Fields, Phase, _ids, _right
 from bench.chaos.rig import Shop
 from bench.crews import PEERS, Cost, FleetCrew, crew, environ_of, missing_peers, peers, seen_calls, shop
 from bench.naive import Naive
@@ -113,7 +113,7 @@ def delays(broker_url: str, rows: Sequence[Row], count: int) -> dict[str, float]
 
 @dataclass(frozen=True, slots=True)
 class Way:
-    """One way of doing it. findings: known fields. cpu: seconds of workers and servers."""
+    """One way of doing it. findings: right ones. cpu: seconds of workers and servers."""
 
     tracks_per_second: float
     seconds: float
@@ -128,8 +128,13 @@ class Way:
 
 
 def _way(given: Workload, phase: Phase, cost: Cost, ended: int) -> Way:
-    wanted = {name: share for name, share in phase.coverage().items() if name in {*WANTED[Kind.TRACK], "artwork"}}
-    findings = round(sum(wanted.values()) * phase.subjects)
+    theirs = {
+        track: _without_wrong(phase.found[track], _ids(given.truth[track]))
+        for track in given.existing & set(phase.found)
+    }
+    right = Phase(len(theirs), {}, theirs)
+    wanted = {name: share for name, share in right.coverage().items() if name in {*WANTED[Kind.TRACK], "artwork"}}
+    findings = round(sum(wanted.values()) * right.subjects)
     return Way(
         tracks_per_second=round(ended / phase.seconds, 2),
         seconds=round(phase.seconds, 2),
@@ -142,6 +147,10 @@ def _way(given: Workload, phase: Phase, cost: Cost, ended: int) -> Way:
         coverage=wanted,
         right_ids=_right(phase, given),
     )
+
+
+def _without_wrong(found: Fields, ids: Mapping[str, set[str]]) -> Fields:
+    return {name: value for name, value in found.items() if name not in ids or value in ids[name]}
 
 
 def _calls(where: Shop) -> int:
@@ -277,7 +286,9 @@ def _grids(figures: Mapping[str, Any]) -> list[Grid]:
         cover = [
             (field, *(round(100 * way["coverage"].get(field, 0.0), 1) for way in ways.values())) for field in fields
         ]
-        grids.append(Grid("Percent of tracks that have a field", ("field", *(f">{name}" for name in ways)), cover))
+        grids.append(
+            Grid("Percent of existing tracks that have a field", ("field", *(f">{name}" for name in ways)), cover)
+        )
         grids.append(Grid("Asked again", ("figure", ">value"), list(overhead["reuse"].items())))
     return grids
 
