@@ -134,12 +134,19 @@ def _best(said: Sequence[Statement]) -> Merged:
     """The value with the strongest support; of those that agree, the most exact and surest statement of it."""
     if len(said) == 1:
         return _merged(said[0], said[0].confidence, said[0].reason)
-    supports = [_support(statement, said) for statement in said]
-    at = min(range(len(said)), key=lambda at: (-round(supports[at], 9), -_precision(said[at]), *_order(said[at])))
-    winner = said[at]
+    if all(_is_the_same(one.value, said[0].value) for one in said):
+        winner, support = said[0], _support(said[0], said)
+    else:
+        supports = [_support(statement, said) for statement in said]
+        at = min(range(len(said)), key=lambda at: (-round(supports[at], 9), -_precision(said[at]), *_order(said[at])))
+        winner, support = said[at], supports[at]
     agreeing = sorted(one.source for one in said if one is not winner and _agree(one, winner))
-    why = f"also said by {', '.join(agreeing)}" if agreeing else f"the surest of {len(said)}" if len(said) > 1 else ""
-    return _merged(winner, supports[at], "; ".join(filter(None, (winner.reason, why))), others=said)
+    why = f"also said by {', '.join(agreeing)}" if agreeing else f"the surest of {len(said)}"
+    return _merged(winner, support, "; ".join(filter(None, (winner.reason, why))), others=said)
+
+
+def _is_the_same(a: Any, b: Any) -> bool:
+    return type(a) is type(b) and a == b
 
 
 def _support(statement: Statement, said: Sequence[Statement]) -> float:
@@ -153,9 +160,9 @@ def _support(statement: Statement, said: Sequence[Statement]) -> float:
 
 
 def _agree(a: Statement, b: Statement) -> bool:
+    if _is_the_same(a.value, b.value):
+        return True
     if isinstance(a.value, str) and isinstance(b.value, str):
-        if a.value == b.value:
-            return True
         left, right = clean(a.value).casefold(), clean(b.value).casefold()
         if a.field == "release_date":
             return left.startswith(right) or right.startswith(left)
@@ -241,6 +248,8 @@ def _best_list(said: Sequence[Statement]) -> Merged:
 
 
 def _best_map(said: Sequence[Statement]) -> Merged:
+    if len(said) == 1:
+        return replace(_united(said), value=dict(sorted(said[0].value.items())))
     by_key: dict[str, list[Statement]] = {}
     for statement in said:
         for key, value in statement.value.items():
