@@ -8,23 +8,19 @@ import threading
 import time
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
-from math import inf
 from pathlib import Path
 from typing import Any
 
 import httpx
-import psycopg
 import redis
 from redis.backoff import NoBackoff
 from redis.retry import Retry
-from sqlalchemy import Engine, create_engine, event, text
-from sqlalchemy.engine.interfaces import DBAPIConnection
-from sqlalchemy.exc import InvalidatePoolError
-from sqlalchemy.pool import ConnectionPoolEntry, PoolProxiedConnection
+from sqlalchemy import Engine, create_engine, text
 
 from enrichment.reservoir import fleet as fleet_rows
 from enrichment.reservoir import settling
 from enrichment.reservoir.keys import Keys, Seal
+from enrichment.reservoir.pool import make_engine
 from enrichment.reservoir.retrying import in_transaction
 from enrichment.services import standing
 from enrichment.services.calendar import schedules
@@ -69,7 +65,7 @@ def build(settings: Settings | None = None, parts: Parts | None = None) -> Fleet
     _require(settings)
     sources = dict(parts.sources if parts.sources is not None else make_sources(settings))
     places = {name: make_place(settings, source, sources) for name, source in sources.items()}
-    engine = make_engine(settings, parts.connections or connections_for(parts.threads or 8))
+    engine = make_engine(settings.database_url, parts.connections or connections_for(parts.threads or 8))
     card = new_card(socket.gethostname(), machine(), parts.threads or 0, VERSION)
     terms = _Terms(settings, sources, places)
     limiter_redis = make_redis(settings)
@@ -186,59 +182,6 @@ def connections_for(threads: int) -> int:
     in one process each only holds its locks for longer.
     """
     return max(4, threads // 4)
-
-
-SESSION = {
-    "statement_timeout": 60_000,
-    "lock_timeout": 20_000,
-    # A worker that is frozen in a transaction keeps others waiting for so long.
-    "idle_in_transaction_session_timeout": 10_000,
-    # One whose machine is gone without a word would keep its locks for hours, as connections do by default.
-    "tcp_keepalives_idle": 10,
-    "tcp_keepalives_interval": 5,
-    "tcp_keepalives_count": 3,
-    "tcp_user_timeout": 20_000,
-}
-"""Of PostgreSQL, for our connections; milliseconds, of the keepalives seconds. Ours of the other end are the same."""
-
-
-IDLE_SECONDS = 1.0
-"""A connection that nobody has used for so long is tried before use. To try each, each time, was a sixth of all
-statements."""
-
-
-def make_engine(settings: Settings, connections: int) -> Engine:
-    """At most so many connections; those that died while nobody used them are replaced."""
-    engine = create_engine(
-        settings.database_url,
-        pool_size=connections,
-        max_overflow=0,
-        pool_recycle=1800,
-        connect_args={
-            "connect_timeout": 5,
-            "options": " ".join(f"-c {name}={value}" for name, value in SESSION.items()),
-            "application_name": "linernotes",
-            "keepalives_idle": 10,
-            "keepalives_interval": 5,
-            "keepalives_count": 3,
-            "tcp_user_timeout": 20_000,
-        },
-    )
-
-    def come_back(_connection: DBAPIConnection | None, record: ConnectionPoolEntry) -> None:
-        record.info["back"] = time.monotonic()
-
-    def go_out(connection: DBAPIConnection, record: ConnectionPoolEntry, _proxy: PoolProxiedConnection) -> None:
-        if time.monotonic() - record.info.get("back", inf) <= IDLE_SECONDS:
-            return
-        try:
-            engine.dialect.do_ping(connection)
-        except psycopg.Error as error:
-            raise InvalidatePoolError from error
-
-    event.listen(engine, "checkin", come_back)
-    event.listen(engine, "checkout", go_out)
-    return engine
 
 
 def make_redis(settings: Settings) -> redis.Redis:
