@@ -24,8 +24,6 @@ SESSION = {
     "tcp_user_timeout": 20_000,
 }
 """Of PostgreSQL, for our connections; milliseconds, of the keepalives seconds. Ours of the other end are the same."""
-
-
 IDLE_SECONDS = 1.0
 """A connection that nobody has used for so long is tried before use. To try each, each time, was a sixth of all
 statements."""
