@@ -38,7 +38,7 @@ MAINSTREAM, OBSCURE = 60, 20
 """Popularity from which on, and below which, a subject has the trait of this name."""
 
 TRAITS = ("mainstream", "obscure", "recent")
-"""What a question's `reach_of` may name. recent: released in 2022 or later."""
+"""What a source's `by_trait` may name. recent: released in 2022 or later."""
 
 
 class Selector:

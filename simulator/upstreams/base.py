@@ -71,9 +71,18 @@ class Shelf:
         self.place = {recording.key: number for number, recording in enumerate(self.recordings)}
 
     @cached_property
-    def musicbrainz(self) -> Part:
-        """What MusicBrainz has; nothing else has an MBID, whoever tells it."""
+    def _musicbrainz(self) -> Part:
         return Part("musicbrainz", self)
+
+    def has_mbid(self, thing: Recording | Performer | Album) -> bool:
+        """Whether there is an MBID of it to be told, by whomever: of what MusicBrainz has."""
+        match thing:
+            case Recording():
+                return self._musicbrainz.has(thing)
+            case Performer():
+                return self._musicbrainz.has_performer(thing)
+            case Album():
+                return self._musicbrainz.has_album(thing)
 
     @cached_property
     def recording_index(self) -> Index:
@@ -135,6 +144,10 @@ class Part:
     def has_album(self, album: Album) -> bool:
         """Whether the source has a track of the album."""
         return any(self.has(track.recording) for track in album.tracks)
+
+    def tells_mbid(self, share: str, thing: Recording | Performer | Album) -> bool:
+        """Whether the source tells the MBID of what it has. share: of those that there are."""
+        return self.shelf.has_mbid(thing) and shares.knows(self.source, share, thing.key)
 
     def tracks(self, tracks: Sequence[Track]) -> list[Track]:
         """Those of the tracks that the source has."""

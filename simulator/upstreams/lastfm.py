@@ -15,7 +15,7 @@ from xml.etree import ElementTree as ET
 
 from simulator import dice, names, shares
 from simulator.truth import Album, Performer, Recording, group
-from simulator.upstreams.base import Part, Upstream
+from simulator.upstreams.base import Upstream
 from simulator.wire import Reply, Request, json_reply
 
 STAR = "2a96cbd8b46e442fc41c2b86b821562f"
@@ -211,25 +211,19 @@ class LastFM(Upstream):
 
     def _track_mbid(self, page: Page) -> str | None:
         """Of a track on some release as often as of the recording."""
-        if not self._musicbrainz.has(page.recording) or not shares.knows("lastfm", "track_mbid", page.key):
+        if not self.part.tells_mbid("track_mbid", page.recording):
             return None
         right = shares.knows("lastfm", "recording_mbid", page.key)
         return page.recording.mbid if right else dice.mbid("track of a release", page.key)
 
     def _artist_mbid(self, artist: Performer) -> str | None:
-        known = self._musicbrainz.has_performer(artist) and shares.knows("lastfm", "artist_mbid", artist.key)
-        return artist.mbid if known else None
+        return artist.mbid if self.part.tells_mbid("artist_mbid", artist) else None
 
     def _album_mbid(self, album: Album) -> str | None:
-        known = self._musicbrainz.has_album(album) and shares.knows("lastfm", "album_mbid", album.key)
-        return album.mbid if known else None
+        return album.mbid if self.part.tells_mbid("album_mbid", album) else None
 
     def _brief_artist(self, artist: Performer) -> Json:
         return {"name": artist.name, "mbid": self._artist_mbid(artist), "url": _artist_url(artist)}
-
-    @property
-    def _musicbrainz(self) -> Part:
-        return self.part.shelf.musicbrainz
 
     # -- information
 

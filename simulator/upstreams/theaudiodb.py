@@ -153,16 +153,13 @@ class TheAudioDB(Upstream):
         return shares.knows(self.source, what, key)
 
     def _mbid(self, performer: Performer) -> str | None:
-        known = self.part.shelf.musicbrainz.has_performer(performer)
-        return performer.mbid if known and self._says("mbid", performer.key) else None
+        return performer.mbid if self.part.tells_mbid("mbid", performer) else None
 
     def _group(self, album: Album) -> str | None:
-        known = self.part.shelf.musicbrainz.has_album(album)
-        return album.group_mbid if known and self._says("mbid", album.key) else None
+        return album.group_mbid if self.part.tells_mbid("mbid", album) else None
 
     def _recording(self, recording: Recording) -> str | None:
-        known = self.part.shelf.musicbrainz.has(recording)
-        return recording.mbid if known and self._says("mbid", recording.key) else None
+        return recording.mbid if self.part.tells_mbid("mbid", recording) else None
 
     def _picture(self, base: str, folder: str, key: str) -> str | None:
         """Where the picture is; on some there is none."""

@@ -123,7 +123,7 @@ class Wikidata(Upstream):
         """Of which property, and its value: an MBID of those whom MusicBrainz has."""
         for name, field in _IDS.items():
             if name == "P434":
-                known = self.part.shelf.musicbrainz.has_performer(performer)
+                known = self.part.shelf.has_mbid(performer)
             else:
                 known = shares.knows("wikidata", field.removesuffix("_id"), performer.key)
             if known:
