@@ -6,7 +6,8 @@ the prefixes `performer.` and `album.`. The cost of a field is the cheapest way 
 
     critical      every useful source at once                              for latency
     default       the first step of the cheapest way to each missing field; for fields wanted at once, of every source's
-    low_priority  the one step with most fields per call, then plan again   for calls
+    low_priority  the step with most fields per call, with it what costs next
+                  to nothing and tells something else; then plan again      for calls
 
 Which steps are worth their calls at all is the selector's word (domain/selecting.py).
 """
@@ -171,8 +172,7 @@ def _choose(
 ) -> tuple[Step, ...]:
     useful = useful_steps(steps, situation, missing)
     if situation.lane is Lane.LOW_PRIORITY:
-        waits = bool(situation.open) and Ways(steps, situation).waiting_for(missing)
-        return () if waits else tuple(selector.ranked(useful)[:1])
+        return tuple(selector.together(useful))
     ways = Ways(steps, situation)
     cheapest = ways.first_steps(missing)
     if situation.lane is Lane.CRITICAL:
@@ -296,10 +296,6 @@ class Ways:
         for name in names:
             self._walk(name, found.add)
         return frozenset(found)
-
-    def waiting_for(self, missing: Iterable[str]) -> bool:
-        """Does the cheapest way to any of these fields begin with a question that is open?"""
-        return any(self._walk(self._nearest(field), lambda _step: None) for field in missing)
 
     def _nearest(self, field: str) -> str:
         return min(_with_parents(self._kind, (field,)), key=lambda name: self._fields.get(name, inf))

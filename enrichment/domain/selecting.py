@@ -30,6 +30,10 @@ NEXT_SHARE = 0.7
 LONGEST_CHAIN = 4
 NEXT_COST = {Lane.LOW_PRIORITY: 0.2}
 """The most calls that a next question may cost for its answers to be counted as a gain of this one."""
+NEXT_TO_NOTHING = 0.025
+"""Calls that need not be saved by waiting for the answer to a better question first: batches of 40 and more."""
+SOMETHING_ELSE = 0.35
+"""The least share of a question's gain that is not expected of those which are asked with it."""
 LEAST_WORTH = {Lane.CRITICAL: 0.25, Lane.DEFAULT: 0.1, Lane.LOW_PRIORITY: 0.5}
 LEAST_WORTH_OF_PERFORMERS = {**LEAST_WORTH, Lane.LOW_PRIORITY: 0.18}
 """Expected fields per call below which a question is not asked. Performers are fewer than tracks, and each stands
@@ -54,6 +58,7 @@ class Selector:
         self._learnt = dict(situation.learnt)
         self._there: dict[Kind | None, float] = {}
         self._brought: dict[Step, Mapping[str, float]] = {}
+        self._hoped: dict[Step, Mapping[str, float]] = {}
         self._worth: dict[Step, float] = {}
         most = NEXT_COST.get(situation.lane, inf)
         self._next = [
@@ -90,21 +95,28 @@ class Selector:
 
     def gain(self, step: Step) -> float:
         """Missing fields that the step is expected to bring, by itself or through the questions that it opens."""
-        likely = dict.fromkeys(step.gives, 1.0)
-        fields = dict(self._brings(step))
-        closed = self._next
-        for _ in range(LONGEST_CHAIN):
-            opened = [each for each in closed if each[0] <= likely.keys()]
-            if not opened:
-                break
-            closed = [each for each in closed if not each[0] <= likely.keys()]
-            for unknown, following, share in opened:
-                chance = share * min(likely[need] for need in unknown)
-                for field, share_of_it in self._brings(following).items():
-                    fields[field] = max(fields.get(field, 0.0), chance * share_of_it)
-                for name in following.gives:
-                    likely.setdefault(name, chance)
-        return self.chance(step) * sum(fields.values())
+        return sum(self._hopes(step).values())
+
+    def _hopes(self, step: Step) -> Mapping[str, float]:
+        """Each of them with its chance."""
+        if step not in self._hoped:
+            likely = dict.fromkeys(step.gives, 1.0)
+            fields = dict(self._brings(step))
+            closed = self._next
+            for _ in range(LONGEST_CHAIN):
+                opened = [each for each in closed if each[0] <= likely.keys()]
+                if not opened:
+                    break
+                closed = [each for each in closed if not each[0] <= likely.keys()]
+                for unknown, following, share in opened:
+                    chance = share * min(likely[need] for need in unknown)
+                    for field, share_of_it in self._brings(following).items():
+                        fields[field] = max(fields.get(field, 0.0), chance * share_of_it)
+                    for name in following.gives:
+                        likely.setdefault(name, chance)
+            chance = self.chance(step)
+            self._hoped[step] = {field: chance * share for field, share in fields.items()}
+        return self._hoped[step]
 
     def _brings(self, step: Step) -> Mapping[str, float]:
         """The missing fields that its answer may hold, each with the chance that it does."""
@@ -133,6 +145,31 @@ class Selector:
     def ranked(self, steps: Iterable[Step]) -> list[Step]:
         """Those that bring most per call first."""
         return sorted(steps, key=lambda step: (-self.worth(step), step.source, step.question.name))
+
+    def together(self, steps: Iterable[Step]) -> list[Step]:
+        """The one that brings most per call, unless an open one may help; beside these, what costs next to nothing and
+        tells something else.
+        """
+        ranked = self.ranked(steps)
+        opened = [step for step in self._situation.open if self._hopes(step)]
+        chosen = [] if opened else ranked[:1]
+        left: dict[str, float] = {}
+        for step in (*opened, *chosen):
+            _take(left, self._hopes(step))
+        cheap = [step for step in ranked if step not in chosen and step.question.cost <= NEXT_TO_NOTHING]
+        for step in sorted(cheap, key=self.gain, reverse=True):
+            hopes = self._hopes(step)
+            more = sum(share * left.get(field, 1.0) for field, share in hopes.items())
+            if more > SOMETHING_ELSE * self.gain(step):
+                chosen.append(step)
+                _take(left, hopes)
+        return chosen
+
+
+def _take(left: dict[str, float], hopes: Mapping[str, float]) -> None:
+    """By field the chance that none of those that are asked tells it."""
+    for field, share in hopes.items():
+        left[field] = left.get(field, 1.0) * (1 - share)
 
 
 def least_worth(kind: Kind, lane: Lane) -> float:

@@ -120,6 +120,19 @@ def asked(connection: Connection, subjects: Collection[uuid.UUID]) -> dict[uuid.
     return found
 
 
+MORE_TO_COME = """EXISTS (
+    SELECT FROM lookups more WHERE more.subject_id = {id} AND more.blocking AND more.lane = 'low_priority'
+      AND more.state IN ('gathering', 'waiting', 'claimed'))"""
+"""Is another answer about a subject on its way, for which nobody is in a hurry? id: an expression for the subject's."""
+
+_UNFINISHED = text(f"SELECT id FROM unnest(CAST(:ids AS uuid[])) AS s(id) WHERE {MORE_TO_COME.format(id='s.id')}")  # noqa: S608 - a constant
+
+
+def with_more_to_come(connection: Connection, subjects: Collection[uuid.UUID]) -> set[uuid.UUID]:
+    """Those of these subjects about which another answer is on its way."""
+    return set(connection.execute(_UNFINISHED, {"ids": list(subjects)}).scalars()) if subjects else set()
+
+
 _RAISE = text("""
 UPDATE lookups SET priority = greatest(priority, :priority),
     state = CASE WHEN state = 'gathering' AND :priority >= 4 THEN 'waiting' ELSE state END

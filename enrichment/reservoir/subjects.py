@@ -13,6 +13,7 @@ from typing import Any
 from sqlalchemy import Connection, TextClause, text
 
 from enrichment.domain.subjects import FIELDS, Kind, Status
+from enrichment.reservoir.lookups import MORE_TO_COME
 from models import TABLES, column_of
 
 CRITICAL = 10
@@ -415,20 +416,22 @@ def want(connection: Connection, wishes: Sequence[Wish]) -> None:
         connection.execute(_WANT_OR_JOIN, {"rows": json.dumps(rows)})
 
 
-_DEPENDANTS = text("""
+_DEPENDANTS = text(f"""
 INSERT INTO replans (kind, subject_id, priority)
 SELECT 'track', t.id, s.priority
 FROM tracks t JOIN enrichment_status s ON s.kind = 'track' AND s.subject_id = t.id
     AND (s.status IN ('pending', 'in_progress') OR s.refreshing)
 WHERE (t.performer_id = ANY(:parents) OR t.album_id = ANY(:parents)) AND t.id <> ALL(:but)
+    AND NOT {MORE_TO_COME.format(id="t.id")}
 ORDER BY t.id
 ON CONFLICT (kind, subject_id) DO UPDATE SET priority = greatest(replans.priority, excluded.priority)
 RETURNING priority
-""")
+""")  # noqa: S608 - a constant
 
 
 def record_dependants(connection: Connection, parents: Collection[uuid.UUID], but: Collection[uuid.UUID]) -> bool:
-    """Tracks that somebody waits for are to be planned again, since their performer or album has changed.
+    """Tracks that somebody waits for are to be planned again, since their performer or album has changed;
+    but those of which another answer is on its way are planned with that.
 
     Returns whether any of them is critical.
     """

@@ -15,9 +15,9 @@ from sqlalchemy import Connection
 from enrichment.domain.backoff import LONGEST_WISH, SHED_LIMIT, retry_delay, shed_delay
 from enrichment.domain.findings import Candidate, Finding, Statement
 from enrichment.domain.outcomes import OUTCOME_OF, Answer, Judgement, Outcome, Verdict
-from enrichment.domain.subjects import Kind, clean_value, without_nul
+from enrichment.domain.subjects import Kind, Lane, clean_value, lane_of, without_nul
 from enrichment.domain.text import name_key, title_key
-from enrichment.reservoir import artwork, findings, merging, settling
+from enrichment.reservoir import artwork, findings, lookups, merging, settling
 from enrichment.reservoir import subjects as rows
 from enrichment.reservoir.artwork import Sized
 from enrichment.reservoir.claims import Claim
@@ -78,12 +78,24 @@ def _settle(fleet: Fleet, connection: Connection, answered: Sequence[Answered], 
     new_ids = doubts.identified(connection, subjects, usable)
     findings.keep(connection, usable)
     artwork.keep(connection, _pictures(kept))
-    news = {new.subject_id for new in usable} | {each.settlement.claim.subject_id for each in kept}
-    advanced = advance(fleet, connection, subjects, refs, news)
+    held_back = lookups.with_more_to_come(connection, _unhurried(answered))
+    ready = {ref for ref in refs if ref.id not in held_back}
+    news = {new.subject_id for new in usable} | {ref.id for ref in ready}
+    around = news.union(*(subject.family for subject in subjects if subject.ref in ready)) - held_back
+    advanced = advance(fleet, connection, [s for s in subjects if s.ref.id in around], ready, news)
     doubts.write(fleet, connection, new_ids, _of_performers(answered, applied))
     for new in usable:
         advanced.counted.count(FOUND, new.statement.source, new.statement.field)
     return advanced
+
+
+def _unhurried(answered: Iterable[Answered]) -> set[UUID]:
+    """Subjects of the low_priority lane. While more answers about one are on the way it is neither merged nor planned:
+    the last of them does it for all. Subjects are locked, so one of them is the last.
+    """
+    claims = [each.settlement.claim for each in answered]
+    hurried = {claim.subject_id for claim in claims if lane_of(claim.priority) is not Lane.LOW_PRIORITY}
+    return {claim.subject_id for claim in claims} - hurried
 
 
 def _pictures(kept: Iterable[Answered]) -> Iterable[Sized]:

@@ -20,6 +20,7 @@ from enrichment.domain.planning import (
     useful_steps,
 )
 from enrichment.domain.questions import Question
+from enrichment.domain.selecting import NEXT_TO_NOTHING
 from enrichment.domain.subjects import INHERITED, Kind, Lane
 
 TRACK, PERFORMER, ALBUM = Kind.TRACK, Kind.PERFORMER, Kind.ALBUM
@@ -138,6 +139,16 @@ CASES: list[tuple[str, Situation, str]] = [
         "low: then the next",
         situation("isrc genres", Lane.LOW_PRIORITY, known=f"{NAMES} isrc", satisfied="isrc", spent="bulk.track"),
         "performer:other.performer",
+    ),
+    (
+        "low: what costs next to nothing and tells something else comes along",
+        situation("isrc genres bpm", Lane.LOW_PRIORITY, known=f"{NAMES} performer.musicbrainz_id"),
+        "bulk.track performer:bulk.performer",
+    ),
+    (
+        "low: and what follows from what is known",
+        situation("isrc release_date", Lane.LOW_PRIORITY, known=f"{NAMES} musicbrainz_id"),
+        "bulk.track bulk.details",
     ),
     ("critical: every source at once", situation("bpm", Lane.CRITICAL), "bulk.track dear.search other.search"),
     (
@@ -302,9 +313,25 @@ def test_it_never_plans_what_is_open_spent_away_or_cannot_be_asked(
     if where.wanted <= where.satisfied:
         assert found == Plan()
     if where.lane is Lane.LOW_PRIORITY:
-        assert len(found.steps) <= 1
+        assert sum(each.question.cost > NEXT_TO_NOTHING for each in found.steps) <= 1
     missing = where.wanted - where.satisfied
     assert frozenset(found.steps) <= useful_steps(steps, where, missing)
+
+
+def test_at_low_priority_cheap_questions_that_tell_the_same_are_asked_one_after_the_other() -> None:
+    twins = Steps(
+        [
+            asks("one.track", TRACK, "title", "isrc bpm", batch=50),
+            asks("two.track", TRACK, "title", "isrc bpm", batch=50),
+            asks("three.track", TRACK, "title", "isrc bpm key genres", batch=40),
+            asks("four.track", TRACK, "title", "popularity", batch=20),
+        ]
+    ).of(TRACK)
+    where = situation("isrc bpm popularity", Lane.LOW_PRIORITY)
+    assert names(plan(twins, where).steps) == {"one.track"}
+    assert names(plan(twins, replace(where, wanted=where.wanted | {"key", "genres"})).steps) == {
+        "three.track",
+    }
 
 
 @given(situations(), st.data())

@@ -1,0 +1,159 @@
+"""Rounds at low_priority: several questions at once; the last answer merges and plans for all of them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from enrichment.domain.questions import Question
+from enrichment.domain.subjects import Kind
+from enrichment.services import standing
+from enrichment.services.fetch import fetch
+from enrichment.services.refill import refill_all
+from tests.conftest import Empty
+from tests.services.fakes import Bench, Fake, Upstream, a_bench, names
+
+LOW, DEFAULT = 3, 5
+
+
+class Codes(Fake):
+    """Which recording it is."""
+
+    name = "codes"
+    questions = (Question("isrc", Kind.TRACK, ("title",), names("isrc", "performer.country"), batch=50),)
+
+
+class Sounds(Fake):
+    """How it sounds, by its title and by its code."""
+
+    name = "sounds"
+    questions = (
+        Question("tempo", Kind.TRACK, ("title",), names("bpm"), batch=50),
+        Question("key", Kind.TRACK, ("isrc",), names("key"), batch=50),
+    )
+
+
+class Performers(Fake):
+    """Who plays it."""
+
+    name = "performers"
+    questions = (Question("genres", Kind.PERFORMER, ("name",), names("genres"), batch=50),)
+
+
+@pytest.fixture
+def upstream() -> Upstream:
+    """One that knows everything."""
+    return Upstream(
+        {
+            "isrc": {"isrc": "GBAAA9800322", "performer.country": "GB"},
+            "tempo": {"bpm": 78.0},
+            "key": {"key": "A Minor"},
+            "genres": {"genres": ["trip hop"]},
+        }
+    )
+
+
+@pytest.fixture
+def bench(empty: Empty, upstream: Upstream) -> Iterator[Bench]:
+    """A fleet with all of them."""
+    made = a_bench(empty, upstream, (Codes(), Sounds(), Performers()))
+    yield made
+    made.close()
+
+
+def answered(bench: Bench, source: str) -> None:
+    """What gathers for this source, and for no other, is asked and settled."""
+    bench.run("UPDATE lookups SET state = 'waiting', due_at = NULL WHERE source = :source", source=source)
+    bench.lose_messages()
+    refill_all(bench.fleet, [source])
+    assert fetch(bench.fleet, *bench.tickets.popleft()).lookups
+
+
+def asked(bench: Bench, track: Any) -> set[str]:
+    return {question for question, _, _ in bench.lookups(track)}
+
+
+def record(bench: Bench, track: Any) -> dict[str, Any]:
+    (row,) = bench.rows("SELECT isrc, bpm, key FROM tracks WHERE id = :id", id=track)
+    return {name: value for name, value in row._mapping.items() if value is not None}
+
+
+ISRC, BPM = {"isrc": "GBAAA9800322"}, {"bpm": 78.0}
+
+
+def test_what_tells_different_things_is_asked_at_once(bench: Bench) -> None:
+    track = bench.track(priority=LOW)
+    assert asked(bench, track) == {"codes.isrc", "sounds.tempo"}
+    assert asked(bench, None) == {"codes.isrc", "sounds.tempo", "performers.genres"}
+
+
+def test_the_last_answer_merges_and_plans_for_all(bench: Bench) -> None:
+    track = bench.track(priority=LOW)
+    answered(bench, "codes")
+    assert record(bench, track) == {}
+    assert [row.value for row in bench.rows("SELECT value FROM findings WHERE field = 'isrc'")] == ["GBAAA9800322"]
+    assert asked(bench, track) == {"codes.isrc", "sounds.tempo"}
+    answered(bench, "sounds")
+    assert record(bench, track) == {**ISRC, **BPM}
+    assert asked(bench, track) == {"codes.isrc", "sounds.tempo", "sounds.key"}
+
+
+def test_also_where_the_last_one_has_found_nothing(bench: Bench, upstream: Upstream) -> None:
+    upstream.answers["tempo"] = None
+    track = bench.track(priority=LOW)
+    answered(bench, "codes")
+    answered(bench, "sounds")
+    assert record(bench, track) == ISRC
+    assert "sounds.key" in asked(bench, track)
+
+
+def test_who_is_not_at_leisure_sees_every_answer_at_once(bench: Bench) -> None:
+    track = bench.track(priority=DEFAULT)
+    answered(bench, "codes")
+    assert record(bench, track) == ISRC
+
+
+def test_nor_does_anybody_who_asks_for_it_meanwhile_wait(bench: Bench) -> None:
+    track = bench.track(priority=LOW)
+    answered(bench, "codes")
+    bench.track(priority=DEFAULT)
+    assert record(bench, track) == ISRC
+
+
+def test_what_the_answer_says_of_the_performer_is_merged_at_once(bench: Bench) -> None:
+    bench.track(priority=LOW)
+    answered(bench, "performers")
+    bench.track("Angel", priority=LOW)
+    answered(bench, "codes")
+    assert [row.country for row in bench.rows("SELECT country FROM performers")] == ["GB"]
+
+
+def test_an_answer_that_is_put_off_holds_up_nothing(bench: Bench, upstream: Upstream) -> None:
+    upstream.refuse("tempo", 500)
+    track = bench.track(priority=LOW)
+    answered(bench, "codes")
+    answered(bench, "sounds")
+    assert ("sounds.tempo", "not_due", "try_later") in bench.lookups(track)
+    assert record(bench, track) == ISRC
+
+
+def test_nor_does_a_source_that_is_stopped(bench: Bench) -> None:
+    track = bench.track(priority=LOW)
+    answered(bench, "codes")
+    standing.pause(bench.fleet, "sounds", 1e9, "stopped by a test", ours=False)
+    bench.settle_down()
+    assert record(bench, track) == ISRC
+    assert bench.status(track).status == "partial"
+
+
+def test_a_performers_answer_plans_those_of_its_tracks_of_which_nothing_is_on_its_way(bench: Bench) -> None:
+    track, other = bench.track(priority=LOW), bench.track("Angel", priority=LOW)
+    bench.run("UPDATE lookups SET state = 'ended', outcome = 'nothing_found' WHERE subject_id = :id", id=other)
+    answered(bench, "performers")
+    assert [row.subject_id for row in bench.rows("SELECT subject_id FROM replans")] == [other]
+    bench.settle_down()
+    assert bench.status(track).status == "completed"
+    ((genres,),) = bench.rows("SELECT metadata -> 'genres' FROM tracks WHERE id = :id", id=track)
+    assert genres == ["trip hop"]
