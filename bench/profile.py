@@ -56,7 +56,7 @@ STEPS: Mapping[str, tuple[str, str]] = {
     "write subjects": ("reservoir/subjects.py", "write"),
     "write statuses": ("reservoir/subjects.py", "write_statuses"),
     "insert lookups": ("reservoir/lookups.py", "insert"),
-    "refill": ("services/refill.py", "refill"),
+    "refill": ("services/refill.py", "refill_all"),
     "steward's round": ("services/steward.py", "round"),
     "replan": ("services/replan.py", "replan"),
     "in the database driver": ("sqlalchemy/engine/default.py", "do_execute"),

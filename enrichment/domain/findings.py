@@ -45,6 +45,8 @@ class Candidate:
 
 PERSON = "person"
 """The source of what a person has locked."""
+PRODUCER = "producer"
+"""The source of what a producer handed in with its request: known, but found by nobody."""
 
 
 @dataclass(frozen=True, slots=True)

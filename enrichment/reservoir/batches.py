@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import json
 import uuid
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 
 from sqlalchemy import Connection, text
 
+from enrichment.domain.findings import PRODUCER
 from enrichment.domain.subjects import Kind
 from enrichment.reservoir import subjects as rows
 from enrichment.reservoir.subjects import Ref
@@ -109,11 +109,15 @@ FROM batch_items i JOIN enrichment_status s ON s.kind = i.kind AND s.subject_id 
 WHERE i.batch_id = :id AND s.batch_id = :id AND s.status IN ('pending', 'in_progress') LIMIT :most
 """)
 
+# At low priority an answer is not in the record before the last of its round: the findings tell what there is.
 _END = text("""
 UPDATE enrichment_status s SET
-    status = CASE WHEN s.sources_used = '{}' THEN 'failed' ELSE 'partial' END, is_retriable = true,
-    error_message = 'cancelled', finished_at = clock_timestamp(), batch_id = NULL
-FROM unnest(CAST(:kinds AS text[]), CAST(:ids AS uuid[])) AS wanted(kind, subject_id)
+    status = CASE WHEN found.sources = '{}' THEN 'failed' ELSE 'partial' END, sources_used = found.sources,
+    is_retriable = true, error_message = 'cancelled', finished_at = clock_timestamp(), batch_id = NULL
+FROM unnest(CAST(:kinds AS text[]), CAST(:ids AS uuid[])) AS wanted(kind, subject_id), LATERAL (
+    SELECT coalesce(array_agg(DISTINCT f.source ORDER BY f.source), '{}') AS sources
+    FROM findings f WHERE f.subject_id = wanted.subject_id AND f.source <> :producer
+) found
 WHERE s.kind = wanted.kind AND s.subject_id = wanted.subject_id
   AND s.batch_id = :id AND s.status IN ('pending', 'in_progress')
 RETURNING s.kind, s.subject_id
@@ -135,24 +139,24 @@ WHERE l.state IN ('gathering', 'waiting', 'not_due', 'deferred') AND (
         AND (s.status IN ('pending', 'in_progress') OR s.refreshing)
     )
 )
+RETURNING l.kind, l.subject_id, l.priority, EXISTS (SELECT FROM findings f WHERE f.subject_id = l.subject_id) AS found
 """)
 
 
 def withdraw(connection: Connection, batch: uuid.UUID, most: int) -> int:
     """Ends some of the subjects that only this batch asked for. Returns how many; call until it returns 0.
 
-    Calls that are under way end by themselves, and what they find is kept.
+    Calls that are under way end by themselves, and what they find is kept. What was found already a steward merges.
     """
     refs = [Ref(Kind(row.kind), row.subject_id) for row in connection.execute(_OPEN, {"id": batch, "most": most})]
     if not refs:
         return 0
     subjects = rows.lock(connection, refs)
-    values = {"id": batch, "kinds": [ref.kind for ref in refs], "ids": [ref.id for ref in refs]}
+    values = {"id": batch, "producer": PRODUCER, "kinds": [ref.kind for ref in refs], "ids": [ref.id for ref in refs]}
     ended = {row.subject_id for row in connection.execute(_END, values)}
     parents = {id_ for subject in subjects if subject.ref.id in ended for id_ in subject.parents.values()}
-    _end_lookups(connection, ended, parents)
+    withdrawn = connection.execute(_WITHDRAW, {"subjects": list(ended), "parents": list(parents)})
+    rows.record_replans(
+        connection, {Ref(Kind(row.kind), row.subject_id): row.priority for row in withdrawn if row.found}
+    )
     return len(refs)
-
-
-def _end_lookups(connection: Connection, subjects: Collection[uuid.UUID], parents: Collection[uuid.UUID]) -> Any:
-    return connection.execute(_WITHDRAW, {"subjects": list(subjects), "parents": list(parents)})

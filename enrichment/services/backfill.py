@@ -12,7 +12,7 @@ from uuid import UUID
 
 from sqlalchemy import Connection
 
-from enrichment.domain.findings import Statement
+from enrichment.domain.findings import PRODUCER, Statement
 from enrichment.domain.freshness import LONGEST_RECHECK_DAYS, REFRESH_SHARE, recheck_days
 from enrichment.domain.outcomes import Outcome
 from enrichment.domain.subjects import FIELDS, WANTED, Kind
@@ -27,7 +27,7 @@ from enrichment.reservoir.retrying import in_transaction
 from enrichment.reservoir.subjects import Ref, Wish
 from enrichment.services.fleet import Fleet
 from enrichment.services.jobs import BEGINNING, Cursor, Job, Step, count
-from enrichment.services.progress import PRODUCER, database_now
+from enrichment.services.progress import database_now
 
 T = TypeVar("T")
 

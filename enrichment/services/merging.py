@@ -12,7 +12,7 @@ import structlog
 from sqlalchemy import Connection
 
 from enrichment.domain.duplicates import IDENTIFIERS, SURE, Known, Proposal, compare, stays
-from enrichment.domain.findings import Statement, origin
+from enrichment.domain.findings import PRODUCER, Statement, origin
 from enrichment.domain.subjects import NAMES, Kind
 from enrichment.reservoir import changes, findings
 from enrichment.reservoir import merging as rows
@@ -24,7 +24,7 @@ from enrichment.reservoir.retrying import in_transaction
 from enrichment.reservoir.subjects import Ref, Subject
 from enrichment.services.fleet import Fleet
 from enrichment.services.jobs import Cursor, Step, count
-from enrichment.services.progress import PRODUCER, Advanced, advance, database_now
+from enrichment.services.progress import Advanced, advance, database_now
 from enrichment.services.refill import refill_all
 from enrichment.services.requests import Conflict, Unknown
 

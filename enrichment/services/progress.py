@@ -16,7 +16,7 @@ from uuid import UUID
 from sqlalchemy import Connection, text
 
 from enrichment.domain.completeness import completeness
-from enrichment.domain.findings import Statement, sure_enough
+from enrichment.domain.findings import PRODUCER, Statement, sure_enough
 from enrichment.domain.freshness import REFRESH_SHARE, is_fresh, recheck_at, satisfies
 from enrichment.domain.merging import merge, plain
 from enrichment.domain.outcomes import ANSWERED, Outcome
@@ -32,9 +32,6 @@ from enrichment.services import brought, milestones
 from enrichment.services.counting import HITS, Tally
 from enrichment.services.fleet import Fleet
 from models import OPEN_STATES, LookupState
-
-PRODUCER = "producer"
-"""The source of what a producer handed in with its request: known, but found by nobody."""
 
 LIVE_PLAY, MANUAL = 6, 10
 COVER_SECONDS = 5.0

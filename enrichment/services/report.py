@@ -11,7 +11,7 @@ from typing import Any
 
 from sqlalchemy import Connection, text
 
-from enrichment.domain.findings import Statement
+from enrichment.domain.findings import PRODUCER, Statement
 from enrichment.domain.merging import merge
 from enrichment.domain.questions import Budget, Terms
 from enrichment.domain.subjects import FIELDS, WANTED, Kind, Status
@@ -23,7 +23,7 @@ from enrichment.reservoir.retrying import in_transaction
 from enrichment.reservoir.subjects import Ref
 from enrichment.services.fleet import Fleet
 from enrichment.services.performers import report_of
-from enrichment.services.progress import PRODUCER, database_now, left_out
+from enrichment.services.progress import database_now, left_out
 from enrichment.services.submit import by_text
 from models import OPEN_STATES, column_of
 

@@ -12,7 +12,7 @@ from uuid import UUID
 
 from sqlalchemy import Connection
 
-from enrichment.domain.findings import Statement
+from enrichment.domain.findings import PRODUCER, Statement
 from enrichment.domain.subjects import WANTED, Kind, clean_value
 from enrichment.domain.text import title_key
 from enrichment.reservoir import findings, lookups
@@ -23,7 +23,7 @@ from enrichment.reservoir.identities import Identity, resolve
 from enrichment.reservoir.retrying import in_transaction
 from enrichment.reservoir.subjects import Ref, Subject
 from enrichment.services.fleet import Fleet
-from enrichment.services.progress import PRODUCER, Advanced, advance, database_now
+from enrichment.services.progress import Advanced, advance, database_now
 from enrichment.services.refill import refill_all
 from enrichment.services.replan import replan_critical
 from enrichment.services.requests import AlbumRequest, PerformerRequest, Request, TrackRequest, Unknown

@@ -9,7 +9,7 @@ import pytest
 
 from enrichment.domain.questions import Question
 from enrichment.domain.subjects import Kind
-from enrichment.services import standing
+from enrichment.services import batches, standing
 from enrichment.services.fetch import fetch
 from enrichment.services.refill import refill_all
 from tests.conftest import Empty
@@ -157,3 +157,15 @@ def test_a_performers_answer_plans_those_of_its_tracks_of_which_nothing_is_on_it
     assert bench.status(track).status == "completed"
     ((genres,),) = bench.rows("SELECT metadata -> 'genres' FROM tracks WHERE id = :id", id=track)
     assert genres == ["trip hop"]
+
+
+def test_what_was_found_before_a_batch_was_cancelled_is_merged_too(bench: Bench) -> None:
+    given = {"artist_name": "Massive Attack", "track_title": "Teardrop", "priority": LOW}
+    batch = batches.take(bench.fleet, "somebody", [given]).id
+    ((track,),) = bench.rows("SELECT id FROM tracks")
+    answered(bench, "codes")
+    assert batches.cancel(bench.fleet, batch) == 1
+    bench.settle_down()
+    assert record(bench, track) == ISRC
+    standing_now = bench.status(track)
+    assert (standing_now.status, standing_now.sources_used) == ("partial", ["codes"])
