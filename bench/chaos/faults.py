@@ -280,12 +280,14 @@ def redis_stop(rig: Rig, _load: Load, _row: Row) -> None:
 @contextmanager
 def _messages_taken(rig: Rig) -> Iterator[None]:
     """Some fetches have taken their messages and cannot end in here: they want lookups, and the table is locked."""
-    with rig.engine.begin() as connection:
-        connection.exec_driver_sql("LOCK TABLE lookups IN ACCESS EXCLUSIVE MODE")
-        if not rig.plan.broker:
-            with redis.Redis.from_url(rig.shop.servers.broker.url) as client:
-                _wait(rig, lambda: bool(client.hlen("unacked")), 3)
-        yield
+    with redis.Redis.from_url(rig.shop.servers.broker.url) as client, rig.engine.connect() as connection:
+        for last in (*[False] * 9, True):  # a slow machine may have none under way yet
+            with connection.begin():
+                connection.exec_driver_sql("LOCK TABLE lookups IN ACCESS EXCLUSIVE MODE")
+                if rig.plan.broker or _wait(rig, lambda: bool(client.hlen("unacked")), 1) or last:
+                    yield
+                    return
+            rig.sleep(0.5)
 
 
 @_fault("redis-kill", "limiter and broker in turn: kill -9, 1 s down", 40)

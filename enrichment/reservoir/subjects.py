@@ -422,7 +422,7 @@ SELECT 'track', t.id, s.priority
 FROM tracks t JOIN enrichment_status s ON s.kind = 'track' AND s.subject_id = t.id
     AND (s.status IN ('pending', 'in_progress') OR s.refreshing)
 WHERE (t.performer_id = ANY(:parents) OR t.album_id = ANY(:parents)) AND t.id <> ALL(:but)
-    AND NOT {MORE_TO_COME.format(id="t.id")}
+    AND (s.priority > 3 OR NOT {MORE_TO_COME.format(id="t.id")})
 ORDER BY t.id
 ON CONFLICT (kind, subject_id) DO UPDATE SET priority = greatest(replans.priority, excluded.priority)
 RETURNING priority
@@ -431,7 +431,7 @@ RETURNING priority
 
 def record_dependants(connection: Connection, parents: Collection[uuid.UUID], but: Collection[uuid.UUID]) -> bool:
     """Tracks that somebody waits for are to be planned again, since their performer or album has changed;
-    but those of which another answer is on its way are planned with that.
+    but at low priority those of which another answer is on its way are planned with that.
 
     Returns whether any of them is critical.
     """

@@ -159,6 +159,14 @@ def test_a_performers_answer_plans_those_of_its_tracks_of_which_nothing_is_on_it
     assert genres == ["trip hop"]
 
 
+def test_a_performers_answer_plans_every_track_that_somebody_waits_for(bench: Bench) -> None:
+    track = bench.track(priority=LOW)
+    bench.run("UPDATE lookups SET state = 'claimed' WHERE subject_id = :id", id=track)
+    bench.track(priority=DEFAULT)  # what is claimed stays at its priority
+    answered(bench, "performers")
+    assert [row.subject_id for row in bench.rows("SELECT subject_id FROM replans")] == [track]
+
+
 def test_what_was_found_before_a_batch_was_cancelled_is_merged_too(bench: Bench) -> None:
     given = {"artist_name": "Massive Attack", "track_title": "Teardrop", "priority": LOW}
     batch = batches.take(bench.fleet, "somebody", [given]).id
