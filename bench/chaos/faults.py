@@ -281,10 +281,12 @@ def redis_stop(rig: Rig, _load: Load, _row: Row) -> None:
 def _messages_taken(rig: Rig) -> Iterator[None]:
     """Some fetches have taken their messages and cannot end in here: they want lookups, and the table is locked."""
     with redis.Redis.from_url(rig.shop.servers.broker.url) as client, rig.engine.connect() as connection:
-        for last in (*[False] * 9, True):  # a slow machine may have none under way yet
+        until = time.monotonic() + 15
+        while True:  # a slow machine may have none under way yet
             with connection.begin():
                 connection.exec_driver_sql("LOCK TABLE lookups IN ACCESS EXCLUSIVE MODE")
-                if rig.plan.broker or _wait(rig, lambda: bool(client.hlen("unacked")), 1) or last:
+                taken = rig.plan.broker or _wait(rig, lambda: bool(client.hlen("unacked")), 1)
+                if taken or time.monotonic() > until:
                     yield
                     return
             rig.sleep(0.5)

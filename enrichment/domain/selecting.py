@@ -59,7 +59,6 @@ class Selector:
         self._there: dict[Kind | None, float] = {}
         self._brought: dict[Step, Mapping[str, float]] = {}
         self._hoped: dict[Step, Mapping[str, float]] = {}
-        self._worth: dict[Step, float] = {}
         most = NEXT_COST.get(situation.lane, inf)
         self._next = [
             (unknown, step, NEXT_SHARE * self.chance(step))
@@ -132,10 +131,8 @@ class Selector:
 
     def worth(self, step: Step) -> float:
         """Expected fields per call. Who is in a hurry does not wait until others share the call."""
-        if step not in self._worth:
-            in_a_hurry = self._situation.lane is Lane.CRITICAL
-            self._worth[step] = self.gain(step) / (step.question.calls if in_a_hurry else step.question.cost)
-        return self._worth[step]
+        in_a_hurry = self._situation.lane is Lane.CRITICAL
+        return self.gain(step) / (step.question.calls if in_a_hurry else step.question.cost)
 
     def worthwhile(self, steps: Iterable[Step]) -> frozenset[Step]:
         """Those that are worth their calls on this lane."""

@@ -422,7 +422,7 @@ SELECT 'track', t.id, s.priority
 FROM tracks t JOIN enrichment_status s ON s.kind = 'track' AND s.subject_id = t.id
     AND (s.status IN ('pending', 'in_progress') OR s.refreshing)
 WHERE (t.performer_id = ANY(:parents) OR t.album_id = ANY(:parents)) AND t.id <> ALL(:but)
-    AND (s.priority > 3 OR NOT {MORE_TO_COME.format(id="t.id")})
+    AND (s.priority >= 4 OR NOT {MORE_TO_COME.format(id="t.id")})
 ORDER BY t.id
 ON CONFLICT (kind, subject_id) DO UPDATE SET priority = greatest(replans.priority, excluded.priority)
 RETURNING priority

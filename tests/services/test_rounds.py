@@ -175,5 +175,5 @@ def test_what_was_found_before_a_batch_was_cancelled_is_merged_too(bench: Bench)
     assert batches.cancel(bench.fleet, batch) == 1
     bench.settle_down()
     assert record(bench, track) == ISRC
-    standing_now = bench.status(track)
-    assert (standing_now.status, standing_now.sources_used) == ("partial", ["codes"])
+    row = bench.status(track)
+    assert (row.status, row.sources_used) == ("partial", ["codes"])
