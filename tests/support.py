@@ -9,8 +9,10 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import httpx
+import pytest
 
 from enrichment.embedded.server import poll
 from enrichment.wire.wire import HAS_WRITTEN, WRITES_REQUEST
@@ -25,9 +27,14 @@ KEYS = {
 """Any key opens the simulator."""
 
 
-def eventually(predicate: Callable[[], object], seconds: float = 30.0, what: str = "") -> None:
+def eventually(predicate: Callable[[], object], seconds: float = 60.0, what: str = "") -> None:
     """Waits until the predicate holds. Raises AssertionError where it does not in time."""
     assert poll(lambda: bool(predicate()), seconds), f"did not happen within {seconds} s: {what or predicate}"
+
+
+def left_of(seconds: float) -> Any:
+    """Equal to what is left of so many seconds, also where the machine has stood still for ten of them since."""
+    return pytest.approx(seconds - 5, abs=5.1, rel=0)
 
 
 class Worker:
@@ -53,7 +60,7 @@ class Worker:
 
     def wait_until_ready(self) -> None:
         """Until it takes messages."""
-        eventually(lambda: "ready." in self.log.read_text(errors="replace"), 40, f"the worker is ready, see {self.log}")
+        eventually(lambda: "ready." in self.log.read_text(errors="replace"), what=f"it is ready, see {self.log}")
 
     @property
     def is_alive(self) -> bool:

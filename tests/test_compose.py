@@ -121,13 +121,13 @@ def test_every_command_works(empty: Empty, tmp_path: Path) -> None:
                 text = http.get(f"http://127.0.0.1:{compose.service}/metrics").text
                 return sum(float(n) for n in re.findall(r"^tracks_enriched_total\{.*\} (\S+)$", text, re.MULTILINE))
 
-            eventually(lambda: ended() == len(items.splitlines()) == 3, 20, "the worker's counts are the service's")
+            eventually(lambda: ended() == len(items.splitlines()) == 3, what="the worker's counts are the service's")
 
             flower = f"http://127.0.0.1:{compose.flower}"
             assert http.get(f"{flower}/api/tasks").status_code == 401
             tasks = http.get(f"{flower}/api/tasks", auth=AUTH).json().values()
             queues = http.get(f"{flower}/api/queues/length", auth=AUTH).json()["active_queues"]
-            eventually(lambda: "beat: Starting" in (tmp_path / "beat.log").read_text(), 60, "beat")
+            eventually(lambda: "beat: Starting" in (tmp_path / "beat.log").read_text(), what="beat")
 
     by_artist = {item["artist_name"]: item for item in map(json.loads, items.splitlines())}
     assert by_artist["Massive Attack"]["isrc"], "the fleet has filled in what the page does not say"

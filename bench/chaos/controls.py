@@ -22,6 +22,6 @@ CONTROLS = {
         Control("no-steward", "kill", "bench.chaos.broken.no_steward", "lost", drain=4.0),
         Control("early-turn", "pause", "bench.chaos.broken.early_turn", "limits"),
         Control("no-fence", "thaw", "bench.chaos.broken.no_fence", "twice"),
-        Control("stock-transport", "redis-stop", "bench.chaos.broken.stock_transport", "falls", drain=8.0),
+        Control("stock-transport", "redis-stop", "bench.chaos.broken.stock_transport", "falls", drain=60.0),
     )
 }

@@ -281,7 +281,7 @@ def redis_stop(rig: Rig, _load: Load, _row: Row) -> None:
 def _messages_taken(rig: Rig) -> Iterator[None]:
     """Some fetches have taken their messages and cannot end in here: they want lookups, and the table is locked."""
     with redis.Redis.from_url(rig.shop.servers.broker.url) as client, rig.engine.connect() as connection:
-        until = time.monotonic() + 15
+        until = time.monotonic() + 60
         while True:  # a slow machine may have none under way yet
             with connection.begin():
                 connection.exec_driver_sql("LOCK TABLE lookups IN ACCESS EXCLUSIVE MODE")
@@ -289,7 +289,7 @@ def _messages_taken(rig: Rig) -> Iterator[None]:
                 if taken or time.monotonic() > until:
                     yield
                     return
-            rig.sleep(0.5)
+            rig.sleep(2)
 
 
 @_fault("redis-kill", "limiter and broker in turn: kill -9, 1 s down", 40)

@@ -71,7 +71,7 @@ def test_serve(empty: Empty, tmp_path: Path) -> None:
     with log.open("wb") as output:
         process = subprocess.Popen(command, env=environ, cwd=tmp_path, stdout=output, stderr=output)  # noqa: S603 - ours
     try:
-        eventually(lambda: answers(port), 60, "it serves")
+        eventually(lambda: answers(port), what="it serves")
         assert httpx.get(f"http://127.0.0.1:{port}/metrics").status_code == 200
         assert httpx.get(f"http://127.0.0.1:{port}/stats").status_code == 401
     finally:

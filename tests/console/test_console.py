@@ -97,19 +97,19 @@ def test_charts_are_drawn(page: Page) -> None:
 # --- the overview ---------------------------------------------------------------------------------------------------
 
 
-def test_the_overview_follows_the_truth_within_two_seconds(console: Console, page: Page) -> None:
+def test_the_overview_follows_the_truth_by_itself(console: Console, page: Page) -> None:
     row = page.locator("#glance tr", has_text="beta")
     expect(row).to_contain_text("idle")
     page.locator("#source-beta").focus()
 
     standing.pause(console.fleet, "beta", 300, "they asked us to", ours=False)
-    expect(row).to_contain_text("paused", timeout=2000)
+    expect(row).to_contain_text("paused")
     expect(row).to_contain_text("they asked us to")
     expect(page.locator("#live-status")).to_have_text("1 source is held up: beta")
     expect(page.locator("#source-beta")).to_be_focused()
 
     standing.resume(console.fleet, "beta")
-    expect(row).to_contain_text("idle", timeout=2000)
+    expect(row).to_contain_text("idle")
 
 
 def test_a_source_is_paused_and_resumed(console: Console, page: Page) -> None:

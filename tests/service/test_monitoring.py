@@ -147,11 +147,11 @@ def test_prometheus_scrapes_the_fleet_and_every_query_answers(api: Api, token: P
 
     with running(tmp_path, api.url.removeprefix("http://"), token) as prometheus:
         ask = prometheus.ask
-        eventually(lambda: prometheus.is_ready() and ask("up == 1 and on () enrichment_workers == 1"), 20)
+        eventually(lambda: prometheus.is_ready() and ask("up == 1 and on () enrichment_workers == 1"))
         api.bench.track("Teardrop")
         api.bench.settle_down()
         api.bench.steward.beat()
-        eventually(lambda: api.fleet.forget() or ask("enrichment_findings_total > 0"), 20)
+        eventually(lambda: api.fleet.forget() or ask("enrichment_findings_total > 0"))
         for query in QUERIES:
             ask(query)
         assert ask("sum(max by (status) (tracks_enriched_total))")[0]["value"][1] == "1"
@@ -243,7 +243,7 @@ def test_every_alert_is_raised_by_its_fault_and_is_over_with_it(
     url = served.enter_context(serving(api.fleet, api.bench.settings))
     with running(tmp_path, url.removeprefix("http://"), token) as prometheus, served:
         fleet = Troubled(api, upstream, prometheus)
-        eventually(lambda: prometheus.is_ready() and prometheus.ask("up == 1"), 20)
+        eventually(lambda: prometheus.is_ready() and prometheus.ask("up == 1"))
         fleet.beats()
         fleet.is_quiet()
 

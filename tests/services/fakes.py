@@ -10,6 +10,7 @@ from typing import Any, ClassVar
 from urllib.parse import parse_qs, urlsplit
 
 import httpx
+import pytest
 import redis
 from sqlalchemy import Row, text
 
@@ -188,6 +189,15 @@ class Bench:
         """A change of the database."""
         with self.fleet.engine.begin() as connection:
             connection.execute(text(statement), values)
+
+    def now(self) -> float:
+        """The database's clock, in seconds."""
+        return float(self.rows("SELECT extract(epoch FROM clock_timestamp())")[0][0])
+
+    def after(self, began: float, seconds: float) -> Any:
+        """Equal to what is so many seconds after some moment between then and now, however long that was."""
+        half = (self.now() - began) / 2
+        return pytest.approx(began + half + seconds, abs=half, rel=0)
 
     def status(self, subject: Any) -> Row[Any]:
         """The subject's row of enrichment_status."""

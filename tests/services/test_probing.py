@@ -95,7 +95,7 @@ def test_the_mode_is_found_out_before_there_is_work(spotify_bench: MakeBench, si
     assert bench.fleet.limiter.budget("spotify").per_day == day
     asked = [urlsplit(asked).path for asked in simulated.asked]
     assert asked == ["/api/token", "/v1/artists/", "/v1/audio-features"][: 2 + (found != "development")]
-    assert bench.fleet.limiter.now("spotify").turns == len(asked), "the token and what is probed, each with a turn"
+    assert bench.fleet.limiter.now("spotify").calls == len(asked), "the token and what is probed, each with a turn"
     bench.fleet.forget()
     bench.steward.round()
     assert not bench.tickets, "once a day is enough"

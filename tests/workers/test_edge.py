@@ -32,7 +32,7 @@ def test_delay_with_plain_keywords_enriches_a_track(a_worker: Worker, producer: 
     given = {"artist_name": SONG["artist"], "track_title": SONG["title"], "track_id": "their-7", "priority": 10}
     producer.send_task("enrich_track", kwargs=given)
 
-    eventually(lambda: _ended(rows), 40)
+    eventually(lambda: _ended(rows))
 
     ((status, external_id, isrc),) = rows(
         "SELECT s.status, t.external_id, t.isrc FROM tracks t JOIN enrichment_status s ON s.subject_id = t.id"
@@ -56,7 +56,7 @@ def test_a_list_of_tracks_is_taken_but_for_the_bad_ones(a_worker: Worker, produc
     good = [{"artist": row["artist"], "title": row["title"]} for row in list(small_requests())[:5]]
     producer.send_task("enrich_tracks", args=[[*good, {"artist": ""}, "nonsense"]])
 
-    eventually(lambda: _ended(rows), 60)
+    eventually(lambda: _ended(rows))
     assert len(_letters(rows)) == 2
     assert a_worker.is_alive
 
@@ -66,7 +66,7 @@ def test_a_worker_outlives_its_redis(
 ) -> None:
     tracks = [{"artist": row["artist"], "title": row["title"]} for row in list(small_requests())[:20]]
     producer.send_task("enrich_tracks", args=[tracks])
-    eventually(lambda: rows("SELECT 1 FROM settles LIMIT 1"), 40, "the first settle")
+    eventually(lambda: rows("SELECT 1 FROM settles LIMIT 1"), what="the first settle")
 
     servers.restart_redis()
     servers.restart_broker()
@@ -82,7 +82,7 @@ def test_what_a_killed_worker_held_comes_back(
     tracks = [{"artist": row["artist"], "title": row["title"]} for row in list(small_requests())[:30]]
     with worker(environ, tmp_path / "first.log") as first:
         producer.send_task("enrich_tracks", args=[tracks])
-        eventually(lambda: rows("SELECT 1 FROM settles LIMIT 1"), 40, "the first settle")
+        eventually(lambda: rows("SELECT 1 FROM settles LIMIT 1"), what="the first settle")
         first.kill()
     with worker(environ, tmp_path / "second.log"):
         eventually(lambda: _ended(rows), 90, "all tracks end")
@@ -95,7 +95,7 @@ def test_what_a_killed_worker_held_comes_back(
 
 def test_sigterm_ends_a_worker_in_good_order(environ: dict[str, str], rows: Rows, tmp_path: Path) -> None:
     with worker(environ, tmp_path / "worker.log") as started:
-        eventually(lambda: rows("SELECT 1 FROM workers"), 20, "the first heartbeat")
+        eventually(lambda: rows("SELECT 1 FROM workers"), what="the first heartbeat")
 
         assert started.stop() == 0
 

@@ -79,7 +79,7 @@ def test_a_bare_message_is_enriched(fleet: Fleet) -> None:
         ),
         60,
     )
-    eventually(lambda: fleet.left() == 0, 20)
+    eventually(lambda: fleet.left() == 0)
     assert fleet.rows("SELECT FROM lookups WHERE correlation_id = 'c-1'")
     assert "Track enrichment requested" in fleet.worker.log.read_text()
 
@@ -88,8 +88,8 @@ def test_many_messages_are_all_taken_in(fleet: Fleet) -> None:
     for number in range(500):
         fleet.publish(message(track_id=f"many-{number}", artist_name="Air", track_title=f"No. {number}", priority=1))
 
-    eventually(lambda: fleet.rows("SELECT count(*) FROM tracks WHERE external_id LIKE 'many-%'") == [(500,)], 60)
-    eventually(lambda: fleet.left() == 0, 20)
+    eventually(lambda: fleet.rows("SELECT count(*) FROM tracks WHERE external_id LIKE 'many-%'") == [(500,)])
+    eventually(lambda: fleet.left() == 0)
 
 
 GOOD: dict[str, Any] = {"track_id": "t", "artist_name": "Air", "track_title": "Run", "priority": 5}
@@ -125,9 +125,9 @@ def test_hostile_messages_are_dead_letters_each_and_no_worker_falls(fleet: Fleet
         fleet.publish(raw)
     fleet.publish(message(track_id="after the storm", artist_name="Air", track_title="Run"))
 
-    eventually(lambda: len(_letters(fleet)) == before + len(HOSTILE), 60)
-    eventually(lambda: fleet.rows("SELECT FROM tracks WHERE external_id = 'after the storm'"), 20)
-    eventually(lambda: fleet.left() == 0, 20)
+    eventually(lambda: len(_letters(fleet)) == before + len(HOSTILE))
+    eventually(lambda: fleet.rows("SELECT FROM tracks WHERE external_id = 'after the storm'"))
+    eventually(lambda: fleet.left() == 0)
     kept = [bytes(letter.body) for letter in _letters(fleet)[before:]]
     assert sorted(kept) == sorted(raw[:1_000_000] for raw in HOSTILE)
     assert fleet.worker.is_alive

@@ -30,7 +30,7 @@ def test_what_a_killed_worker_had_taken_is_submitted_by_another(
     with worker(environ, tmp_path / "doomed.log", threads=2) as doomed, engine.connect() as other:
         other.execute(text("LOCK TABLE requests"))
         broker.lpush(QUEUE, *(message(artist_name="Air", track_title=f"No. {n}") for n in range(3)))
-        eventually(lambda: broker.hlen(TAKEN) == 3, 20, "it has taken them")
+        eventually(lambda: broker.hlen(TAKEN) == 3, what="it has taken them")
         doomed.kill()
         other.rollback()
     assert broker.llen(QUEUE) == 0
@@ -39,7 +39,7 @@ def test_what_a_killed_worker_had_taken_is_submitted_by_another(
     # Their lease is over.
     broker.zadd(SINCE, dict.fromkeys(broker.zrange(SINCE, 0, -1), 0))
     with worker(environ, tmp_path / "heir.log"):
-        eventually(lambda: broker.hlen(TAKEN) == 0, 40)
+        eventually(lambda: broker.hlen(TAKEN) == 0)
     assert rows("SELECT count(*) FROM requests") == [(3,)]
     assert sorted(row.title for row in rows("SELECT title FROM tracks")) == ["No. 0", "No. 1", "No. 2"]
     assert broker.zcard(SINCE) == 0
@@ -56,11 +56,11 @@ def test_rabbitmq_gives_a_killed_workers_messages_to_another(
             other.execute(text("LOCK TABLE requests, tracks"))
             for number in range(3):
                 publish(message(artist_name="Air", track_title=f"No. {number}"))
-            eventually(lambda: rows("SELECT FROM pg_locks WHERE NOT granted"), 20, "it is about to submit them")
+            eventually(lambda: rows("SELECT FROM pg_locks WHERE NOT granted"), what="it is about to submit them")
             doomed.kill()
             other.rollback()
         with worker(environ, tmp_path / "heir.log", threads=2):
-            eventually(lambda: len(rows("SELECT FROM tracks")) == 3, 40)
+            eventually(lambda: len(rows("SELECT FROM tracks")) == 3)
         assert left() == 0
 
 
@@ -74,16 +74,16 @@ def test_odd_things_that_were_taken(
     broker.hset(TAKEN, mapping=again)
     broker.zadd(SINCE, dict.fromkeys([*again, "nothing"], 0))
     with worker(environ, tmp_path / "worker.log") as living:
-        eventually(lambda: (broker.hlen(TAKEN), broker.zcard(SINCE)) == (0, 0), 40)
+        eventually(lambda: (broker.hlen(TAKEN), broker.zcard(SINCE)) == (0, 0))
         broker.hset(TAKEN, "twice", again["twice"])
         broker.zadd(SINCE, {"twice": 0})
-        eventually(lambda: broker.hlen(TAKEN) == 0, 40)
+        eventually(lambda: broker.hlen(TAKEN) == 0)
 
         broker.set(QUEUE, "somebody's own")
-        eventually(lambda: "foreign queue must wait" in living.log.read_text(), 20)
+        eventually(lambda: "foreign queue must wait" in living.log.read_text())
         broker.delete(QUEUE)
         broker.lpush(QUEUE, message(artist_name="Air", track_title="Later"))
-        eventually(lambda: rows("SELECT FROM tracks WHERE title = 'Later'"), 20)
+        eventually(lambda: rows("SELECT FROM tracks WHERE title = 'Later'"))
         assert living.is_alive
 
     letters = rows("SELECT request_id, error FROM dead_letters ORDER BY 1")

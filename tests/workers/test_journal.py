@@ -41,10 +41,10 @@ def _is_parked(broker: redis.Redis) -> bool:
 def _take_it_and_die(environ: dict[str, str], broker: redis.Redis, producer: Celery, log: Path, title: str) -> None:
     """A worker that is frozen while its pop is open gets the message, and is killed before it knows."""
     with worker(environ, log, threads=2) as doomed:
-        eventually(lambda: _is_parked(broker), 20)
+        eventually(lambda: _is_parked(broker))
         os.kill(doomed.process.pid, signal.SIGSTOP)
         producer.send_task("enrich_track", kwargs={"artist_name": "Air", "track_title": title})
-        eventually(lambda: _on_the_way(broker) == 0, 20, "the frozen worker has popped it")
+        eventually(lambda: _on_the_way(broker) == 0, what="the frozen worker has popped it")
         doomed.kill()
 
 
@@ -57,8 +57,8 @@ def test_what_a_killed_worker_had_popped_is_submitted_once(
     assert broker.hlen(journal.ENTRIES) == 2
 
     with worker(environ, tmp_path / "heir.log"):
-        eventually(lambda: rows("SELECT count(*) FROM requests") == [(2,)], 40)
-        eventually(lambda: not rows("SELECT FROM enrichment_status WHERE finished_at IS NULL"), 60)
+        eventually(lambda: rows("SELECT count(*) FROM requests") == [(2,)])
+        eventually(lambda: not rows("SELECT FROM enrichment_status WHERE finished_at IS NULL"))
 
     assert sorted(row.title for row in rows("SELECT title FROM tracks")) == titles
     assert (broker.hlen(journal.ENTRIES), broker.zcard(journal.SINCE)) == (0, 0)
@@ -139,9 +139,9 @@ def test_a_message_of_a_newer_version_is_handed_back(
     producer.conf.broker_transport_options = {**producer.conf.broker_transport_options, "journal": False}
     with worker(environ, tmp_path / "older.log") as older:
         producer.send_task("enrich_track", kwargs={"track_id": "x"}, headers={"version": 2}, task_id="m-1")
-        eventually(lambda: older.log.read_text().count("newer version is handed back") >= 2, 20)
+        eventually(lambda: older.log.read_text().count("newer version is handed back") >= 2)
         producer.send_task("enrich_performer", kwargs={"name": "Air"})
-        eventually(lambda: rows("SELECT name FROM performers") == [("Air",)], 20, "others pass it by")
+        eventually(lambda: rows("SELECT name FROM performers") == [("Air",)], what="others pass it by")
         assert older.stop() == 0
     assert _on_the_way(broker) == 1
     assert not rows("SELECT FROM dead_letters")

