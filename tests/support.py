@@ -8,6 +8,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +36,24 @@ def eventually(predicate: Callable[[], object], seconds: float = 60.0, what: str
 def left_of(seconds: float) -> Any:
     """Equal to what is left of so many seconds, also where the machine has stood still for ten of them since."""
     return pytest.approx(seconds - 5, abs=5.1, rel=0)
+
+
+def seconds_of(work: Callable[[], object]) -> float:
+    """Of CPU."""
+    begun = time.thread_time()
+    work()
+    return time.thread_time() - begun
+
+
+def slowness() -> float:
+    """How many times as long as an ordinary one this machine takes now; not less than 1."""
+    return max(1.0, seconds_of(lambda: sum(1 for _ in range(200_000))) / 0.010)
+
+
+def is_quick(work: Callable[[int], object]) -> bool:
+    """Does its best run of five take less than ten milliseconds of an ordinary machine? work: gets the run's number."""
+    runs = (seconds_of(partial(work, number)) for number in range(5))
+    return any(run < 0.010 or run < 0.010 * slowness() for run in runs)
 
 
 class Worker:

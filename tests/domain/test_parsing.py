@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import time
 from collections.abc import Callable
 
 import pytest
@@ -29,6 +28,7 @@ from enrichment.domain.parsing import (
     split_names,
     split_video,
 )
+from tests.support import is_quick, seconds_of, slowness
 
 
 @pytest.mark.parametrize("row", own_rows(), ids=lambda row: str(row["input"]))
@@ -280,22 +280,14 @@ READERS: list[Callable[[str], object]] = [
 def test_no_text_raises_or_takes_more_than_ten_milliseconds(text: str) -> None:
     is_well_known(text)  # the dictionary is read once, before the first line
     for reader in READERS:
-        # The best of several runs: the machine may be busy with others.
-        assert any(_seconds(reader, text) < 0.010 for _ in range(5)), text
-
-
-def _seconds(reader: Callable[[str], object], text: str) -> float:
-    started = time.perf_counter()
-    reader(text)
-    return time.perf_counter() - started
+        assert is_quick(lambda _, reader=reader: reader(text)), text
 
 
 def test_five_thousand_lines_a_second() -> None:
     lines = [str(row["input"]) for row in own_rows()] * 25
-    best = 0.0
-    for _ in range(5):
-        started = time.process_time()
+
+    def work() -> None:
         for line in read_all(lines):
             line.as_json()
-        best = max(best, len(lines) / (time.process_time() - started))
-    assert best >= 5_000
+
+    assert max(slowness() * len(lines) / seconds_of(work) for _ in range(5)) >= 5_000
