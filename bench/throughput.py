@@ -56,8 +56,12 @@ CPU_SHARE, LOST = 0.5, 2.0
 """CPU per finding as a share of plain Celery's; points of coverage that the fleet may have less."""
 
 
-def _requests(rows: Sequence[Row], **more: Any) -> list[TrackRequest]:
-    return [read(TrackRequest, {**row, "priority": LOW, **more}) for row in rows]
+def _requests(rows: Sequence[Row], ids: str = "") -> list[TrackRequest]:
+    """ids: what the producer's ids begin with; without, they have none."""
+    return [
+        read(TrackRequest, {**row, "priority": LOW} | ({"track_id": f"{ids}{number}"} if ids else {}))
+        for number, row in enumerate(rows)
+    ]
 
 
 def _per_second(count: int, work: Callable[[], object]) -> float:
@@ -160,7 +164,7 @@ def _calls(where: Shop) -> int:
 def _fleet(where: Shop, given: Workload, speed: float, processes: int) -> tuple[Way, dict[str, Any]]:
     with crew(where, environ_of(where, speed, unlimited=True), processes=processes) as ours:
         before, calls, began = ours.cost(), _calls(where), time.monotonic()
-        accepted = submit_all(ours.fleet, _requests(given.rows))
+        accepted = submit_all(ours.fleet, _requests(given.rows, "n"))
         if not ours.drained(PATIENCE):
             note("the fleet has not ended in time")
         seconds, cost = time.monotonic() - began, ours.cost().since(before)
@@ -180,8 +184,7 @@ def _fleet(where: Shop, given: Workload, speed: float, processes: int) -> tuple[
 def _reuse(ours: FleetCrew, where: Shop, given: Workload) -> dict[str, Any]:
     """Tracks per second of those that are known already, and what they cost upstream."""
     calls = _calls(where)
-    again = _requests(given.rows)
-    others = [read(TrackRequest, {**r, "priority": LOW, "track_id": f"n{n}"}) for n, r in enumerate(given.rows)]
+    again, others = _requests(given.rows, "n"), _requests(given.rows, "other-")
     found = {"again": _per_second(len(again), lambda: _served(ours, again))}
     accepted: list[Accepted] = []
     found["other_ids"] = _per_second(len(others), lambda: accepted.extend(_served(ours, others)))

@@ -20,7 +20,7 @@ from functools import lru_cache
 from importlib.resources import files
 from typing import NamedTuple
 
-from enrichment.domain.text import clean, words
+from enrichment.domain.text import REMEMBERED, clean, words
 
 _LONGEST = 6
 """Words. No name of a genre is longer; what is longer is a sentence."""
@@ -65,7 +65,7 @@ def is_electronic(genres: Iterable[str]) -> bool:
     return 0 < found["electronic"] >= (found.total() - found[None]) / 2
 
 
-@lru_cache(maxsize=16384)
+@lru_cache(REMEMBERED)
 def _read(text: str) -> tuple[str, ...]:
     cleaned = clean(text)
     known = _vocabulary().get(_key(cleaned))

@@ -147,7 +147,7 @@ class Plan:
     unlikely: tuple[tuple[Step, float], ...] = ()
 
 
-@lru_cache(maxsize=4096)
+@lru_cache(maxsize=1024)
 def plan(steps: tuple[Step, ...], situation: Situation) -> Plan:
     """The lookups that come next; none where everything wanted is there or nothing more can be asked.
 

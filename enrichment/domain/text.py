@@ -17,7 +17,8 @@ from typing import Literal
 LONGEST = 500
 """Characters looked at; longer than any real name, short enough to be quick."""
 REMEMBERED = 2048
-"""Texts of which a key is not worked out again: the same artist comes with track, album and performer."""
+"""Texts of which what was worked out is kept, by each function: the same artist comes with track, album and performer.
+More than a batch has would fill the memory of a worker that sees millions."""
 
 Role = Literal["main", "featured", "versus"]
 
@@ -186,7 +187,7 @@ def split_title(text: str) -> Title:
     return _split(clean(text))
 
 
-@lru_cache(maxsize=8192)
+@lru_cache(REMEMBERED)
 def _split(text: str) -> Title:
     if not any(mark in text for mark in "([{-") and not _FEAT_TAIL.match(text):
         return Title(text)
@@ -214,7 +215,7 @@ def _wrapped(part: str, opening: str) -> str:
     return f"{opening}{part}{_CLOSING[opening]}" if opening else part
 
 
-@lru_cache(maxsize=4096)
+@lru_cache(REMEMBERED)
 def _kind(part: str, opening: str) -> str:
     """What a part is: name, version, featured, packaging, origin, key, or note (bracketed, none of these)."""
     if not opening:

@@ -92,7 +92,8 @@ def advance(
     rows.write_statuses(connection, statuses, state.now)
     listens.follow(connection, dict(_moved(state, statuses)))
     milestones.ended(connection, subjects, statuses, state.now, counted)
-    parents = {s.ref.id for s in subjects if s.ref.kind is not Kind.TRACK and (s in changed or s.ref in wanted)}
+    touched = {ref for ref in (*wanted, *(subject.ref for subject in changed)) if ref.kind is not Kind.TRACK}
+    parents = {subject.ref.id for subject in subjects if subject.ref in touched}
     critical = rows.record_dependants(connection, parents, [ref.id for ref in wanted])
     return Advanced(frozenset(sources), critical, counted)
 
@@ -148,8 +149,11 @@ class _State:
         """Fields of which a statement is fresh enough for a request."""
         key = (subject.ref.id, standing.forced_at, standing.refreshing)
         if key not in self._fresh:
-            stated = self.statements[subject.ref.id]
-            self._fresh[key] = frozenset(one.field for one in stated if self.does(one, standing))
+            found: set[str] = set()
+            for one in self.statements[subject.ref.id]:
+                if one.field not in found and self.does(one, standing):
+                    found.add(one.field)
+            self._fresh[key] = frozenset(found)
         return self._fresh[key]
 
     def does(self, statement: Statement, standing: Standing) -> bool:

@@ -50,6 +50,12 @@ def test_what_subjects_have_taken_others_are_expected_to_take(ended: Bench) -> N
     assert said["sources"]["alpha"]["calls"] == TRACKS // 2 + -(-TRACKS // 3)  # performers alone, tracks by threes
     assert _said(ended, counts={Kind.TRACK: 2 * TRACKS}, priority=5)["lookups"] == 2 * said["lookups"]
 
+    # Who has all answers from a twin has taken none.
+    ended.track("Title 0", "Artist 0", priority=5, track_id="first")
+    ended.track("Title 0", "Artist 0", priority=5, track_id="second")
+    ended.settle_down()
+    assert _own(ended).lookups == own.lookups
+
     # A backlog is what its subjects take, less what they have had.
     assert _said(ended)["lookups"] == 0
     for number in range(4):

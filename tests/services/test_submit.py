@@ -158,6 +158,33 @@ class TestWhichSubject:
         assert len(bench.upstream.asked) == before
         assert bench.status(twin.id).status == "completed"
 
+    def test_what_a_twin_was_asked_in_vain_is_not_asked_again(self, bench: Bench) -> None:
+        bench.upstream.answers["track"] = None
+        submit(bench.fleet, a_track(track_id="a"))
+        bench.settle_down()
+        before = len(bench.upstream.asked)
+        twin = submit(bench.fleet, a_track(track_id="b"))
+        bench.settle_down()
+        assert bench.status(twin.id).status == "failed"
+        assert len(bench.upstream.asked) == before
+        submit(bench.fleet, a_track(track_id="c", track_title="TEARDROP"))
+        bench.settle_down()
+        assert len(bench.upstream.asked) > before, "with another spelling it is another question"
+
+    @pytest.mark.parametrize(("named", "label"), [(None, "Virgin"), ("Mezzanine", None)])
+    def test_the_album_that_a_reply_named_is_the_twins_too(
+        self, bench: Bench, named: str | None, label: str | None
+    ) -> None:
+        """What its producer named is that producer's word."""
+        bench.upstream.answers["track"] = {"bpm": 78.0, "album.title": "Mezzanine", "album.barcode": "724384559922"}
+        submit(bench.fleet, a_track(track_id="a", album_title=named))
+        bench.settle_down()
+        before = len(bench.upstream.asked)
+        twin = submit(bench.fleet, a_track(track_id="b"))
+        bench.settle_down()
+        assert bench.rows("SELECT label FROM tracks WHERE id = :id", id=twin.id) == [(label,)]
+        assert len(bench.upstream.asked) == before
+
 
 PICTURE = "https://example.org/cover.jpg"
 _STANDING = """

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from enrichment.domain.matching.names import CLOSE, DOUBTFUL, SHORT, Name, across, foreign, name, similar
-from enrichment.domain.text import clean
+from enrichment.domain.text import REMEMBERED, clean
 
 _CREDIT = re.compile(
     r"\s*[(\[]?(?:(?P<role>\b(?:feat(?:uring)?|ft|f/|with|w/|vs|versus|pres(?:ents)?|aka|a\.k\.a)(?:\.|\b|(?<=/)))|[,;/]"
@@ -38,7 +38,7 @@ class _Credit:
     apart: frozenset[Name]
 
 
-@lru_cache(maxsize=16384)
+@lru_cache(REMEMBERED)
 def _credit(cleaned: str) -> _Credit:
     if cleaned[-5:].casefold() == ", the":
         cleaned = cleaned[:-5]
@@ -73,7 +73,7 @@ def same_artist(a: str, b: str) -> float:
     return same_credit(clean(a), clean(b))
 
 
-@lru_cache(maxsize=16384)
+@lru_cache(REMEMBERED)
 def same_credit(a: str, b: str) -> float:
     """`same_artist` of cleaned credits."""
     left, right = _credit(a), _credit(b)

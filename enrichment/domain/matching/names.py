@@ -11,7 +11,7 @@ from typing import NamedTuple
 from anyascii import anyascii
 from rapidfuzz.distance import OSA
 
-from enrichment.domain.text import clean, fold, words
+from enrichment.domain.text import REMEMBERED, clean, fold, words
 
 CLOSE = 0.80
 """Similarity from which a name may be a slip of the pen; below it has other words."""
@@ -82,7 +82,7 @@ class Name(NamedTuple):
     styled: str = ""
 
 
-@lru_cache(maxsize=16384)
+@lru_cache(REMEMBERED)
 def name(text: str) -> Name:
     """The name that a cleaned text is."""
     if ". " in text:
@@ -195,7 +195,7 @@ def foreign(a: str, b: str) -> bool:
     return bool(plain_a and plain_b and not plain_a & plain_b)
 
 
-@lru_cache(maxsize=4096)
+@lru_cache(REMEMBERED)
 def _scripts(text: str) -> frozenset[str]:
     """Rough scripts: blocks of 256 code points, with the East Asian ones as one. Enough to see that none is shared."""
     return frozenset(_script(ord(char)) for char in text if char.isalpha())
@@ -222,7 +222,7 @@ def across(a: Name, b: Name) -> float:
     return ROMANIZED * alike if alike >= CLOSE else 0.0
 
 
-@lru_cache(maxsize=4096)
+@lru_cache(REMEMBERED)
 def _romanized(spoken: tuple[str, ...]) -> Name:
     return name(anyascii(" ".join(spoken)))
 

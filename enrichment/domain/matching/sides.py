@@ -10,6 +10,7 @@ from typing import Any, Literal
 
 from enrichment.domain.parsing import read_line
 from enrichment.domain.subjects import Kind, clean_value
+from enrichment.domain.text import REMEMBERED
 
 _MANY = 10**21
 MOST = 50
@@ -87,7 +88,7 @@ def side_of(told: Mapping[str, Any]) -> Side:
 _NO_LINE = ("", "", "", False)
 
 
-@lru_cache(maxsize=16384)
+@lru_cache(REMEMBERED)
 def _of_line(text: str) -> tuple[str, str, str, bool]:
     """A line's artists as credited, its title with version and guests, its label, and whether nobody knows it."""
     line = read_line(text)

@@ -18,7 +18,7 @@ from enrichment.domain.matching.versions import (
     relation,
     spelled,
 )
-from enrichment.domain.text import clean, split_title
+from enrichment.domain.text import REMEMBERED, clean, split_title
 
 SUBTITLED = 0.92
 """Of titles that are equal but for a subtitle that one of them leaves out: "Rocket Man (I Think It's Going …)"."""
@@ -52,7 +52,7 @@ class Title:
     version: Version
 
 
-@lru_cache(maxsize=16384)
+@lru_cache(REMEMBERED)
 def title(cleaned: str) -> Title:
     """The title that a cleaned text is."""
     cleaned = _KEY.sub("", cleaned) if cleaned[-1:] in _KEY_ENDS else cleaned

@@ -10,7 +10,7 @@ from typing import Literal
 from rapidfuzz.distance import OSA
 
 from enrichment.domain.matching.names import CLOSE, name, similar
-from enrichment.domain.text import words
+from enrichment.domain.text import REMEMBERED, words
 
 _KINDS: dict[str, str] = {
     "karaoke": r"karaoke|backing track|sing ?along",
@@ -69,7 +69,7 @@ _BRACKETED = re.compile(r"[(\[{][^()\[\]{}]*[)\]}]|\s-\s[^()\[\]{}]*$")
 _LONG_WORD = re.compile(r"[^\W\d_]{5,}")
 
 
-@lru_cache(maxsize=4096)
+@lru_cache(REMEMBERED)
 def _spelled_word(word: str) -> str:
     near = [right for right in _SPELLING if OSA.normalized_similarity(word.casefold(), right) >= 0.8]
     return near[0] if near and word.casefold() not in _SPELLING else word
@@ -80,7 +80,7 @@ def spelled(title: str) -> str:
     return _BRACKETED.sub(lambda part: _spelled_part(part[0]), title)
 
 
-@lru_cache(maxsize=4096)
+@lru_cache(REMEMBERED)
 def _spelled_part(part: str) -> str:
     return _LONG_WORD.sub(lambda word: _spelled_word(word[0]), part)
 
@@ -105,7 +105,7 @@ class Version:
 PLAIN = Version()
 
 
-@lru_cache(maxsize=8192)
+@lru_cache(REMEMBERED)
 def read_version(text: str) -> Version:
     """What a version says, as `text.split_title` gives it, clause by clause: in "Mono / Remastered 2009" the year is
     the remaster's.
@@ -154,7 +154,7 @@ def _made(kinds: set[str], details: frozenset[str]) -> set[str]:
 Relation = Literal["same", "mild", "open", "differ"]
 
 
-@lru_cache(maxsize=8192)
+@lru_cache(REMEMBERED)
 def relation(a: Version, b: Version) -> Relation:
     """How two versions stand to each other. mild: of one recording. open: only other evidence can tell."""
     odd = (a.kinds ^ b.kinds) - _MILD

@@ -8,7 +8,7 @@ from functools import lru_cache
 from importlib.resources import files
 from typing import Literal, NamedTuple
 
-from enrichment.domain.text import name_key
+from enrichment.domain.text import REMEMBERED, name_key
 
 Role = Literal["main", "featured", "versus", "remixer", "presented_as"]
 
@@ -187,7 +187,7 @@ _OWN_VERSION = re.compile(r"'s version\b", re.IGNORECASE)
 _OPENING_WORDS = re.compile(r"^(?:re-?mix(?:ed)?|edit(?:ed)?|rework(?:ed)?|mixed|bootleg)\s+by\s+", re.IGNORECASE)
 
 
-@lru_cache(maxsize=4096)
+@lru_cache(REMEMBERED)
 def remixers(version: str, known: Known = is_well_known) -> tuple[Artist, ...]:
     """Who made a version: "Eric Prydz & Anyma Remix" -> both. Nobody where the words before say how, not who.
 

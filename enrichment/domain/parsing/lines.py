@@ -13,7 +13,7 @@ from enrichment.domain.parsing import filenames, marks
 from enrichment.domain.parsing.credits import Artist, Known, is_well_known, read_credit, unique
 from enrichment.domain.parsing.noise import is_noise, is_only_noise, strip_tail, trimmed, unquoted
 from enrichment.domain.parsing.versions import Title, is_label, is_version, read_label, read_title
-from enrichment.domain.text import clean, search_text, title_key
+from enrichment.domain.text import REMEMBERED, clean, search_text, title_key
 
 LineKind = Literal["track", "title", "lineup"]
 
@@ -137,7 +137,7 @@ _ID_SONGS = frozenset(("fake", "caller", "photo", "my", "your", "the", "valid"))
 _ID_VERSION = re.compile(r"(?:^|/\s)ID\b")
 
 
-@lru_cache(maxsize=4096)
+@lru_cache(REMEMBERED)
 def is_unknown(text: str) -> bool:
     """Is a name one of those that stand for "nobody knows": "ID", "?", "Unknown Artist", "tba", "Track 03"?"""
     return len(text) <= 60 and _UNKNOWN.fullmatch(text.strip()) is not None

@@ -10,7 +10,7 @@ from itertools import islice
 
 from enrichment.domain.parsing.credits import Artist, Known, is_well_known, read_credit, unique
 from enrichment.domain.parsing.lines import Line, Stage, is_unknown
-from enrichment.domain.text import LONGEST, clean
+from enrichment.domain.text import LONGEST, REMEMBERED, clean
 
 LONGEST_LINEUP = 3_000
 """Characters looked at. Of 1,144 real line-ups the longest has 3,800, for its greater part prose, the next 761."""
@@ -204,7 +204,7 @@ _TELLING = frozenset(_TELLING_TEXT.split())
 """Words that make an item more than a name, or none; without them a plain one needs no second look."""
 
 
-@lru_cache(maxsize=4096)
+@lru_cache(REMEMBERED)
 def _performers(item: str, known: Known) -> tuple[Artist, ...]:
     """The performers of one item; none where it is no name."""
     if _PLAIN.fullmatch(item) and _TELLING.isdisjoint(item.lower().split()):

@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from functools import lru_cache
 
+from enrichment.domain.text import REMEMBERED
+
 _MIX_WORDS = re.compile(
     r"(?:re-?)?mix(?:es|ed)?\b|\brmx\b|\bedit\b|\brework\b|\bbootleg\b|\bdub\b|\bfeat\b|\bft\b", re.IGNORECASE
 )
@@ -33,7 +35,7 @@ _NOISE_WORD = re.compile(
 _LONGEST = 60
 
 
-@lru_cache(maxsize=4096)
+@lru_cache(REMEMBERED)
 def is_noise(part: str) -> bool:
     """Is a bracketed or dashed part of a title about the video, the file or the shop, not about the music?"""
     if len(part) > _LONGEST or not (_NOISE_WORD.search(part) or _NOISE.fullmatch(part)):

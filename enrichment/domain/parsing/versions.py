@@ -9,7 +9,7 @@ from functools import lru_cache
 from enrichment.domain.parsing.credits import Artist, Known, featured, is_well_known, remixers, unique
 from enrichment.domain.parsing.marks import is_segment
 from enrichment.domain.parsing.noise import is_noise, strip_tail, trimmed, unquoted
-from enrichment.domain.text import parts
+from enrichment.domain.text import REMEMBERED, parts
 
 _CLOSING = {"(": ")", "[": "]", "{": "}"}
 
@@ -124,7 +124,7 @@ class _Found:
     noisy: bool = False
 
 
-@lru_cache(maxsize=4096)
+@lru_cache(REMEMBERED)
 def kinds_of(version: str) -> tuple[str, ...]:
     """What sorts of version a text names: "Extended Remix" -> ("extended", "remix"). Empty for no version.
 
@@ -138,7 +138,7 @@ def kinds_of(version: str) -> tuple[str, ...]:
     return tuple(kinds)
 
 
-@lru_cache(maxsize=4096)
+@lru_cache(REMEMBERED)
 def is_version(part: str, opening: str) -> bool:
     """Does a part of a title say which version it is? In "[…]" it has to end so: labels have such words too."""
     matches = list(_KIND.finditer(part))
