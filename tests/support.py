@@ -51,7 +51,10 @@ def slowness() -> float:
 
 
 def is_quick(work: Callable[[int], object]) -> bool:
-    """Does its best run of five take less than ten milliseconds of an ordinary machine? work: gets the run's number."""
+    """Does its best run of five take less than ten milliseconds of an ordinary machine? work: gets the run's number.
+
+    How slow this one is takes as long to find out, and is only asked where it matters.
+    """
     runs = (seconds_of(partial(work, number)) for number in range(5))
     return any(run < 0.010 or run < 0.010 * slowness() for run in runs)
 

@@ -17,8 +17,10 @@ from typing import Literal
 LONGEST = 500
 """Characters looked at; longer than any real name, short enough to be quick."""
 REMEMBERED = 2048
-"""Texts of which what was worked out is kept, by each function: the same artist comes with track, album and performer.
-More than a batch has would fill the memory of a worker that sees millions."""
+"""Of so many texts each function keeps what it has worked out: the same artist comes with track, album and performer.
+
+Many more would fill the memory of a worker that sees millions.
+"""
 
 Role = Literal["main", "featured", "versus"]
 

@@ -1,4 +1,4 @@
-"""Findings: kept, read, and taken over from twins."""
+"""Findings: kept, read, locked, dropped."""
 
 from __future__ import annotations
 
@@ -187,46 +187,3 @@ def drop(connection: Connection, gone: Collection[Ended]) -> None:
     """What these findings say is forgotten, unless they have been renewed. Their subjects must be locked."""
     values = {"ids": [each.id for each in gone], "moments": [each.stated_at for each in gone]}
     connection.execute(_DROP, values)
-
-
-# A twin is another row of the same recording: the same names, or the same identifier and the same title. Twins have
-# what they know from each other, so that a few of many tell as much as all. What has been asked about a twin counts as
-# asked about the new one, with the same keys; unclaimed. Its album does too, unless its producer named it.
-_FROM_TWINS = text("""
-WITH twins AS MATERIALIZED (
-    SELECT new.id AS new_id, twin.* FROM tracks new CROSS JOIN LATERAL (
-        SELECT id, album_id, enriched_at FROM tracks twin WHERE twin.id <> new.id AND twin.title_key = new.title_key
-            AND (twin.artist_key = new.artist_key OR twin.isrc = new.isrc OR twin.musicbrainz_id = new.musicbrainz_id)
-            AND (twin.isrc IS NULL OR new.isrc IS NULL OR twin.isrc = new.isrc)
-            AND (twin.duration_ms IS NULL OR new.duration_ms IS NULL OR abs(twin.duration_ms - new.duration_ms) <= 5000)
-        ORDER BY enriched_at DESC NULLS LAST, id LIMIT 3
-    ) twin WHERE new.id = ANY(:subjects)
-), answers AS (
-    INSERT INTO lookups (source, question, kind, subject_id, state, priority, keys, outcome, misses, settled_at)
-    SELECT DISTINCT ON (t.new_id, l.source, l.question) l.source, l.question, 'track', t.new_id, 'ended', l.priority,
-        l.keys, l.outcome, l.misses, l.settled_at
-    FROM twins t JOIN lookups l ON l.subject_id = t.id AND l.state = 'ended' AND l.blocking
-        AND l.outcome IN ('found', 'nothing_found')
-    ORDER BY t.new_id, l.source, l.question, l.settled_at DESC
-), albums AS (
-    UPDATE tracks new SET album_id = met.album_id FROM (
-        SELECT DISTINCT ON (new_id) new_id, album_id FROM twins t WHERE album_id IS NOT NULL AND NOT EXISTS (
-            SELECT FROM findings f WHERE f.subject_id = t.id AND f.source = 'producer' AND f.field = 'album_title')
-        ORDER BY new_id, enriched_at DESC NULLS LAST, id
-    ) met WHERE new.id = met.new_id AND new.album_id IS NULL
-)
-INSERT INTO findings (kind, subject_id, field, source, value, confidence, reason, stated_at, lookup_id)
-SELECT DISTINCT ON (t.new_id, f.field, f.source) 'track', t.new_id, f.field, f.source, f.value, f.confidence,
-    f.reason, f.stated_at, f.lookup_id
-FROM twins t JOIN findings f ON f.subject_id = t.id AND f.source <> 'producer' AND NOT f.locked AND f.value <> 'null'
-ORDER BY t.new_id, f.field, f.source, f.stated_at DESC
-ON CONFLICT (subject_id, field, source) DO NOTHING
-""")
-
-
-def take_from_twins(connection: Connection, tracks: Collection[uuid.UUID]) -> int:
-    """New tracks take over what is known, what has been asked and the album of the same recording under another id.
-
-    Returns how many findings.
-    """
-    return connection.execute(_FROM_TWINS, {"subjects": list(tracks)}).rowcount if tracks else 0

@@ -35,8 +35,9 @@ FROM counted LEFT JOIN questions USING (role, priority)
 
 _ENDED = text(f"""
 WITH recent AS (
-    SELECT DISTINCT kind, subject_id FROM (SELECT * FROM lookups ORDER BY id DESC LIMIT :look) newest
-    WHERE state <> 'ended' OR claimed_at IS NOT NULL  -- who has all answers from a twin has cost nothing
+    SELECT DISTINCT kind, subject_id FROM (
+        SELECT kind, subject_id, state, claimed_at FROM lookups ORDER BY id DESC LIMIT :look
+    ) newest WHERE state <> 'ended' OR claimed_at IS NOT NULL  -- who has all answers from a twin has cost nothing
 ), asked AS (
     SELECT s.kind, s.subject_id, s.priority FROM recent JOIN enrichment_status s USING (kind, subject_id)
     WHERE s.status IN ('completed', 'partial', 'failed')

@@ -18,7 +18,7 @@ from enrichment.domain.outcomes import Outcome
 from enrichment.domain.subjects import FIELDS, WANTED, Kind
 from enrichment.domain.text import main_artist
 from enrichment.reservoir import backfill as rows
-from enrichment.reservoir import findings
+from enrichment.reservoir import findings, twins
 from enrichment.reservoir import subjects as subject_rows
 from enrichment.reservoir.backfill import MANY, NOBODY, Found, Keyed, Lacking, Named, Rule
 from enrichment.reservoir.findings import NewFinding
@@ -145,7 +145,7 @@ def _adopt(connection: Connection, kind: Kind, refs: Sequence[Ref]) -> None:
     findings.keep(connection, [new for subject in brought for new in _brought(subject, now)])
     rows.adopt(connection, kind, [_keyed(kind, each, parents[each.id], ids) for each in named])
     if kind is Kind.TRACK:
-        findings.take_from_twins(connection, [subject.ref.id for subject in brought])
+        twins.take_over(connection, [subject.ref.id for subject in brought])
 
 
 def _parents(kind: Kind, each: Named) -> dict[Kind, Identity]:

@@ -92,8 +92,8 @@ def advance(
     rows.write_statuses(connection, statuses, state.now)
     listens.follow(connection, dict(_moved(state, statuses)))
     milestones.ended(connection, subjects, statuses, state.now, counted)
-    touched = {ref for ref in (*wanted, *(subject.ref for subject in changed)) if ref.kind is not Kind.TRACK}
-    parents = {subject.ref.id for subject in subjects if subject.ref in touched}
+    touched = wanted.union(subject.ref for subject in changed)
+    parents = {ref.id for ref in touched if ref.kind is not Kind.TRACK}
     critical = rows.record_dependants(connection, parents, [ref.id for ref in wanted])
     return Advanced(frozenset(sources), critical, counted)
 

@@ -15,7 +15,7 @@ from sqlalchemy import Connection
 from enrichment.domain.findings import PRODUCER, Statement
 from enrichment.domain.subjects import WANTED, Kind, clean_value
 from enrichment.domain.text import title_key
-from enrichment.reservoir import findings, lookups
+from enrichment.reservoir import findings, lookups, twins
 from enrichment.reservoir import requests as taken_in
 from enrichment.reservoir import subjects as rows
 from enrichment.reservoir.findings import NewFinding
@@ -130,7 +130,7 @@ def _submit(
     plans: bool,
 ) -> tuple[list[Accepted], Advanced, set[str]]:
     refs, created = resolve(connection, [_identity(request) for request in requests])
-    findings.take_from_twins(connection, [ref.id for ref in created if ref.kind is Kind.TRACK])
+    twins.take_over(connection, [ref.id for ref in created if ref.kind is Kind.TRACK])
     taken = _Taken(_new(connection, refs, requests, ids), created, database_now(connection), batch_id)
     advanced, raised = _plan(fleet, connection, taken) if plans else _record(connection, taken)
     accepted = [

@@ -11,7 +11,7 @@ import pytest
 from enrichment.domain.findings import Statement
 from enrichment.domain.outcomes import Outcome
 from enrichment.domain.subjects import Kind
-from enrichment.reservoir import claims, findings, settling
+from enrichment.reservoir import claims, findings, settling, twins
 from enrichment.reservoir import fleet as fleet_rows
 from enrichment.reservoir.findings import NewFinding
 from enrichment.reservoir.settling import Move, Settlement
@@ -147,7 +147,7 @@ class TestFindings:
             )
         producers = NewFinding(Kind.TRACK, known, Statement("key", "C", 1, "producer", NOW))
         reservoir.do(lambda c: findings.keep(c, [stated(known, 1), producers]))
-        assert reservoir.do(lambda c: findings.take_from_twins(c, [new])) == (1 if taken else 0)
+        assert reservoir.do(lambda c: twins.take_over(c, [new])) == (1 if taken else 0)
 
 
 class TestDayQuota:

@@ -77,7 +77,6 @@ def test_a_bare_message_is_enriched(fleet: Fleet) -> None:
             "SELECT FROM tracks t JOIN enrichment_status s ON s.subject_id = t.id"
             " WHERE t.external_id = 'their-1' AND s.status = 'completed' AND t.isrc IS NOT NULL"
         ),
-        60,
     )
     eventually(lambda: fleet.left() == 0)
     assert fleet.rows("SELECT FROM lookups WHERE correlation_id = 'c-1'")
