@@ -5,7 +5,7 @@ from __future__ import annotations
 import uuid
 from datetime import datetime
 
-from sqlalchemy import CheckConstraint, Index, SmallInteger, Uuid, text
+from sqlalchemy import BigInteger, CheckConstraint, Index, SmallInteger, Uuid, text
 from sqlalchemy.dialects.postgresql import ARRAY, TEXT
 from sqlalchemy.orm import Mapped, mapped_column
 
@@ -21,6 +21,9 @@ class EnrichmentStatus(Base):
     refreshing: a background refresh is under way, which leaves `status` alone.
     batch_id: the batch that alone asked for it; NULL where anybody else did too.
     due_at: a pending request is not begun before; NULL for at once, and once it has begun.
+    holds_from, holds_until: in between to ask for the same again would ask nothing of anybody and change nothing, as
+    long as neither the subject nor what it has from its parents changes; NULL where that is not known. steps: digest of
+    what could be asked then.
     """
 
     __tablename__ = "enrichment_status"
@@ -41,6 +44,9 @@ class EnrichmentStatus(Base):
     correlation_id: Mapped[str | None]
     batch_id: Mapped[uuid.UUID | None] = mapped_column(Uuid)
     due_at: Mapped[datetime | None]
+    holds_from: Mapped[datetime | None]
+    holds_until: Mapped[datetime | None]
+    steps: Mapped[int | None] = mapped_column(BigInteger)
 
     __table_args__ = (
         CheckConstraint("status IN ('pending', 'in_progress', 'completed', 'partial', 'failed')", name="status"),

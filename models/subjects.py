@@ -42,7 +42,8 @@ class Subject:
 
 
 class Performer(Subject, Base):
-    """ra_need: of those whose RA id is known: 1 without picture, 2 without RA's address, 3 with both; 10 more once they
+    """passed_on_at: when something that its tracks have from it changed last.
+    ra_need: of those whose RA id is known: 1 without picture, 2 without RA's address, 3 with both; 10 more once they
     are enriched. Other programs may write RA's facts into `metadata` alone.
     """
 
@@ -63,6 +64,7 @@ class Performer(Subject, Base):
     biography: Mapped[str | None]
     popularity: Mapped[int | None]
     followers: Mapped[int | None]
+    passed_on_at: Mapped[datetime | None]
     ra_need: Mapped[int | None] = mapped_column(SmallInteger, Computed(_RA_NEED, persisted=True))
 
     __table_args__ = (
@@ -84,6 +86,8 @@ class Performer(Subject, Base):
 
 
 class Album(Subject, Base):
+    """passed_on_at: when something that its tracks have from it changed last."""
+
     __tablename__ = "albums"
 
     title: Mapped[str]
@@ -102,6 +106,7 @@ class Album(Subject, Base):
     cover_art_url: Mapped[str | None]
     temporary_artwork_url: Mapped[str | None]
     popularity: Mapped[int | None]
+    passed_on_at: Mapped[datetime | None]
 
     __table_args__ = (
         Index("ix_albums_artist_key_title_key", "artist_key", "title_key"),

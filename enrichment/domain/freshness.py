@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from math import inf
 
 from enrichment.domain.findings import Statement
@@ -10,23 +10,29 @@ from enrichment.domain.findings import Statement
 LONGEST_RECHECK_DAYS = 32
 PATIENT_DAYS = 8
 """Who is in no hurry asks again what nobody knew after so many days at the earliest: sets are scraped every week."""
+NEVER = datetime.max.replace(tzinfo=UTC)
 REFRESH_SHARE = 0.85
 """Of its days. A background refresh takes what is older for stale, so that it is asked for again in time."""
 
 
-def is_fresh(statement: Statement, days: float, now: datetime) -> bool:
-    """Was it said within the last `days` days?"""
-    return now < statement.stated_at + timedelta(days=days)
+def stale_at(statement: Statement, days: float) -> datetime:
+    """Until when it is fresh, where it is for so many days."""
+    return statement.stated_at + timedelta(days=days)
+
+
+def usable_until(statement: Statement, seconds: float) -> datetime:
+    """Until when it may be used, where its source's terms let it be used for so long.
+
+    What a person has locked is that person's word.
+    """
+    if statement.locked or seconds == inf:
+        return NEVER
+    return statement.stated_at + timedelta(seconds=seconds)
 
 
 def may_use(statement: Statement, seconds: float, now: datetime) -> bool:
-    """May this statement still be used, where its source's terms let it be used for so long?
-
-    What a person has locked is that person's word; what was dropped has no value any more.
-    """
-    if statement.value is None or statement.locked or seconds == inf:
-        return statement.value is not None
-    return now < statement.stated_at + timedelta(seconds=seconds)
+    """May this statement still be used? What was dropped has no value any more."""
+    return statement.value is not None and now < usable_until(statement, seconds)
 
 
 def satisfies(stated_at: datetime, forced_at: datetime | None) -> bool:

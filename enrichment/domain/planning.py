@@ -14,6 +14,7 @@ Which steps are worth their calls at all is the selector's word (domain/selectin
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
@@ -102,6 +103,16 @@ class Steps:
     def keys(self, kind: Kind) -> frozenset[str]:
         """Names in the graph by which something is asked, or which make a search needless."""
         return self._keys[kind]
+
+    @cached_property
+    def digest(self) -> int:
+        """Of what can be asked and what it may tell, 64 bits: other keys or other terms make another one."""
+        told = sorted(
+            f"{kind}:{step.about}:{step.source}.{step.question.name}:{','.join(sorted(step.gives))}"
+            for kind, steps in self._by_kind.items()
+            for step in steps
+        )
+        return int.from_bytes(hashlib.blake2b("\n".join(told).encode(), digest_size=8).digest(), "big", signed=True)
 
     def named(self, kind: Kind, source: str, question: str, about: Kind | None = None) -> Step | None:
         """The step of this name, or None where it is no longer asked."""

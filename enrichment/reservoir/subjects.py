@@ -12,7 +12,7 @@ from typing import Any
 
 from sqlalchemy import Connection, TextClause, text
 
-from enrichment.domain.subjects import FIELDS, Kind, Status
+from enrichment.domain.subjects import FIELDS, INHERITED, Kind, Status
 from enrichment.reservoir.lookups import MORE_TO_COME
 from models import TABLES, column_of
 
@@ -219,7 +219,7 @@ def link_albums(connection: Connection, albums: Mapping[uuid.UUID, uuid.UUID]) -
         connection.execute(_LINK, {"rows": json.dumps(rows)})
 
 
-_NAMES = frozenset({"title", "artist", "name"})
+NAMES = frozenset({"title", "artist", "name"})
 """The producer's: a merge without any statement of them leaves them as they are."""
 
 
@@ -228,13 +228,19 @@ def _written(kind: Kind) -> TextClause:
     scalars = {column_of(name) for name, spec in FIELDS[kind].items() if spec.shape == "scalar"}
     others = {"performer_id", "album_id", "metadata", "updated_at", "enriched_at"}
     columns = [column.name for column in table.columns if column.name in scalars | others]
-    assigned = (
-        f"{name} = coalesce(r.{name}, t.{name})" if name in _NAMES else f"{name} = r.{name}" for name in columns
-    )
+    assigned = [f"{name} = coalesce(r.{name}, t.{name})" if name in NAMES else f"{name} = r.{name}" for name in columns]
+    if passed_on := [name for parent, name in INHERITED[Kind.TRACK].values() if parent is kind]:
+        before, after = (", ".join(_read_from(row, kind, name) for name in passed_on) for row in "tr")
+        changed = f"({before}) IS DISTINCT FROM ({after})"
+        assigned.append(f"passed_on_at = CASE WHEN {changed} THEN r.updated_at ELSE t.passed_on_at END")
     return text(
         f"UPDATE {table} t SET {', '.join(assigned)} "  # noqa: S608 - names of our own
         f"FROM jsonb_populate_recordset(CAST(NULL AS {table}), CAST(:rows AS jsonb)) r WHERE t.id = r.id"
     )
+
+
+def _read_from(row: str, kind: Kind, name: str) -> str:
+    return f"{row}.{column_of(name)}" if FIELDS[kind][name].shape == "scalar" else f"{row}.metadata -> '{name}'"
 
 
 _WRITE = {kind: _written(kind) for kind in TABLES}
@@ -301,16 +307,18 @@ def mark_enriched(connection: Connection, performers: Collection[uuid.UUID], now
 _STATUS = text("""
 UPDATE enrichment_status s SET status = r.status, is_retriable = r.is_retriable, error_message = r.error_message,
     sources_used = r.sources_used, completeness_score = r.completeness_score, refreshing = r.refreshing, due_at = NULL,
+    holds_from = :now, holds_until = r.holds_until, steps = :steps,
     finished_at = CASE WHEN r.finished THEN CAST(:now AS timestamptz) ELSE s.finished_at END
 FROM jsonb_to_recordset(CAST(:rows AS jsonb)) AS r(kind text, subject_id uuid, status text, is_retriable bool,
-    error_message text, sources_used text[], completeness_score float8, refreshing bool, finished bool)
+    error_message text, sources_used text[], completeness_score float8, refreshing bool, finished bool,
+    holds_until timestamptz)
 WHERE s.kind = r.kind AND s.subject_id = r.subject_id
 """)
 
 
 @dataclass(frozen=True, slots=True)
 class NewStatus:
-    """How a subject stands after an advance."""
+    """How a subject stands after an advance. holds_until: see models/status.py."""
 
     ref: Ref
     status: Status
@@ -320,10 +328,11 @@ class NewStatus:
     is_retriable: bool = True
     error: str | None = None
     refreshing: bool = False
+    holds_until: datetime | None = None
 
 
-def write_statuses(connection: Connection, statuses: Sequence[NewStatus], now: datetime) -> None:
-    """All of them in one statement."""
+def write_statuses(connection: Connection, statuses: Sequence[NewStatus], now: datetime, steps: int) -> None:
+    """All of them in one statement. steps: digest of what could be asked."""
     rows = [
         {
             "kind": new.ref.kind,
@@ -335,11 +344,12 @@ def write_statuses(connection: Connection, statuses: Sequence[NewStatus], now: d
             "completeness_score": new.completeness,
             "refreshing": new.refreshing,
             "finished": new.finished,
+            "holds_until": new.holds_until.isoformat() if new.holds_until else None,
         }
         for new in statuses
     ]
     if rows:
-        connection.execute(_STATUS, {"rows": json.dumps(rows), "now": now})
+        connection.execute(_STATUS, {"rows": json.dumps(rows), "now": now, "steps": steps})
 
 
 @dataclass(frozen=True, slots=True)
@@ -391,7 +401,8 @@ ON CONFLICT (kind, subject_id) DO UPDATE SET
                         THEN s.requested_at ELSE clock_timestamp() END,
     finished_at = CASE WHEN s.status IN ('pending', 'in_progress') THEN s.finished_at END,
     status = CASE WHEN s.status = 'in_progress' THEN s.status ELSE 'pending' END,
-    refreshing = false
+    refreshing = false,
+    holds_until = NULL
 """
 
 _WANT_OR_JOIN = text(_WANT + ASKED_AGAIN)

@@ -18,7 +18,7 @@ from sqlalchemy import Connection, Engine
 
 from enrichment import logs
 from enrichment.domain.findings import Statement
-from enrichment.domain.freshness import may_use
+from enrichment.domain.freshness import may_use, usable_until
 from enrichment.domain.planning import Steps
 from enrichment.domain.questions import Question
 from enrichment.reservoir import fleet as fleet_rows
@@ -115,6 +115,10 @@ class Fleet:
     def permits(self, source: str, name: str) -> bool:
         """May what this source says of this field be used here at all?"""
         return self.usable(source, name) > 0
+
+    def usable_until(self, statement: Statement) -> datetime:
+        """Until when this statement may be used here, by its source's terms."""
+        return usable_until(statement, self.usable(statement.source, statement.field))
 
     def may_use(self, statement: Statement, now: datetime) -> bool:
         """May this statement, by its source's terms, be used here and now?"""

@@ -11,8 +11,9 @@ from sqlalchemy import Connection
 
 from enrichment.domain.subjects import Kind, Status, lane_of
 from enrichment.reservoir import subjects as rows
+from enrichment.reservoir.holding import Answered
 from enrichment.reservoir.subjects import NewStatus, Ref, Subject
-from enrichment.services.counting import DURATION, FIRST_ARTWORK, TASKS, TRACKS, Tally
+from enrichment.services.counting import DURATION, FIRST_ARTWORK, HITS, TASKS, TRACKS, Tally
 
 log = structlog.get_logger()
 
@@ -46,6 +47,17 @@ def ended(
         else:
             name = subject.values["name"]
             log.info("Successfully enriched performer", performer_id=known_as(subject), name=name, **_followed(subject))
+
+
+def answered(counted: Tally, tracks: Sequence[Answered]) -> None:
+    """Tracks that were asked for, and whose record holds."""
+    for each in tracks:
+        counted.count(HITS)
+        counted.count(TASKS, each.status)
+        counted.count(TRACKS, each.status)
+        counted.observe(DURATION, lane_of(each.priority), seconds=0.0)
+        if each.has_picture:
+            counted.observe(FIRST_ARTWORK, seconds=0.0)
 
 
 def _followed(subject: Subject) -> dict[str, str]:

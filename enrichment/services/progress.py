@@ -17,7 +17,7 @@ from sqlalchemy import Connection, text
 
 from enrichment.domain.completeness import completeness
 from enrichment.domain.findings import PRODUCER, Statement, sure_enough
-from enrichment.domain.freshness import REFRESH_SHARE, is_fresh, recheck_at, satisfies
+from enrichment.domain.freshness import NEVER, REFRESH_SHARE, recheck_at, satisfies, stale_at
 from enrichment.domain.merging import merge, plain
 from enrichment.domain.outcomes import ANSWERED, Outcome
 from enrichment.domain.planning import Plan, Situation, Step, plan, prefixed, strategy_of
@@ -89,7 +89,7 @@ def advance(
     new += _pictures(state, wanted)
     sources = lookups.insert(connection, new, fleet.gather_seconds)
     statuses = [outcome.status for outcome in outcomes if outcome.status]
-    rows.write_statuses(connection, statuses, state.now)
+    rows.write_statuses(connection, statuses, state.now, fleet.steps.digest)
     listens.follow(connection, dict(_moved(state, statuses)))
     milestones.ended(connection, subjects, statuses, state.now, counted)
     touched = wanted.union(subject.ref for subject in changed)
@@ -163,10 +163,14 @@ class _State:
             return False
         if not sure_enough(statement.field, statement.confidence):
             return False
+        return self.now < self.stale_at(statement, standing)
+
+    def stale_at(self, statement: Statement, standing: Standing) -> datetime:
+        """When it is not fresh enough any more for a request."""
         source = self.fleet.sources.get(statement.source)
-        if source is None:
-            return True
-        return is_fresh(statement, source.freshness.days_of(statement.field) * _share(standing), self.now)
+        if statement.locked or source is None:
+            return NEVER
+        return stale_at(statement, source.freshness.days_of(statement.field) * _share(standing))
 
 
 def _share(standing: Standing) -> float:
@@ -365,12 +369,18 @@ class _View:
         ended = asked.settled_at or self.state.now
         if self.forced_at is not None and (asked.claimed_at or ended) < self.forced_at:
             return False
-        if asked.outcome == Outcome.FOUND:
-            days = self.state.fleet.sources[step.source].freshness.days * _share(self.standing)
-            return self.state.now < ended + timedelta(days=days) and not self._has_lapsed(step, asked)
+        if not _answered(asked):
+            return ended >= self.standing.requested_at
+        if asked.outcome == Outcome.FOUND and self._has_lapsed(step, asked):
+            return False
+        return self.state.now < self._asked_again_at(step, asked)
+
+    def _asked_again_at(self, step: Step, asked: Asked) -> datetime:
+        """When an answer is old enough to be asked for again."""
+        ended = asked.settled_at or self.state.now
         if asked.outcome == Outcome.NOTHING_FOUND:
-            return bool(self.state.now < recheck_at(ended, asked.misses, patient=self._is_patient))
-        return ended >= self.standing.requested_at
+            return recheck_at(ended, asked.misses, patient=self._is_patient)
+        return ended + timedelta(days=self.state.fleet.sources[step.source].freshness.days * _share(self.standing))
 
     @property
     def _is_patient(self) -> bool:
@@ -492,7 +502,38 @@ class _View:
             finished=True,
             is_retriable=status is not Status.COMPLETED and (open_questions or not self._was_asked),
             error=self._error(status, unanswered),
+            holds_until=None if open_questions else self._holds_until(),
         )
+
+    def _holds_until(self) -> datetime | None:
+        """When something wanted grows stale or may be used no more, or somebody may be asked again. None where the next
+        request is not planned as this one was: nobody has waited for it, or nobody could be asked.
+        """
+        if self.kind is not Kind.TRACK or self.standing.refreshing or not self._was_asked:
+            return None
+        stale: dict[str, datetime] = {}
+        for name, stated in self._stated():
+            if name in self.situation.satisfied and self.state.does(stated, self.standing):
+                stale[name] = max(self.state.stale_at(stated, self.standing), stale.get(name, self.state.now))
+        all_stated = (stated for there in self.around.values() for stated in self.state.statements[there.ref.id])
+        usable = map(self.state.fleet.usable_until, all_stated)
+        return min((*stale.values(), *usable, *self._answers_end()), default=None)
+
+    def _stated(self) -> Iterable[tuple[str, Statement]]:
+        """Everything stated of it and, by the names of its own fields, of what it has from its parents."""
+        for stated in self.state.statements[self.subject.ref.id]:
+            yield stated.field, stated
+        for field, (parent, name) in INHERITED[self.kind].items():
+            if parent in self.around:
+                theirs = self.state.statements[self.around[parent].ref.id]
+                yield from ((field, stated) for stated in theirs if stated.field == name)
+
+    def _answers_end(self) -> Iterable[datetime]:
+        for about, there in self.around.items():
+            for asked in self.state.asked[there.ref.id]:
+                step = self.state.fleet.steps.named(self.kind, asked.source, asked.question, about)
+                if step is not None and _answered(asked) and self._is_spent(step, asked):
+                    yield self._asked_again_at(step, asked)
 
     @property
     def _was_asked(self) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import partial
 from typing import Any
@@ -15,15 +15,18 @@ from sqlalchemy import Connection
 from enrichment.domain.findings import PRODUCER, Statement
 from enrichment.domain.subjects import WANTED, Kind, clean_value
 from enrichment.domain.text import title_key
-from enrichment.reservoir import findings, lookups, twins
+from enrichment.reservoir import findings, holding, lookups, twins
 from enrichment.reservoir import requests as taken_in
 from enrichment.reservoir import subjects as rows
 from enrichment.reservoir.findings import NewFinding
+from enrichment.reservoir.holding import Asking
 from enrichment.reservoir.identities import Identity, resolve
 from enrichment.reservoir.retrying import in_transaction
 from enrichment.reservoir.subjects import Ref, Subject
+from enrichment.services import milestones
+from enrichment.services.counting import Tally
 from enrichment.services.fleet import Fleet
-from enrichment.services.progress import Advanced, advance, database_now
+from enrichment.services.progress import LIVE_PLAY, Advanced, advance, database_now
 from enrichment.services.refill import refill_all
 from enrichment.services.replan import replan_critical
 from enrichment.services.requests import AlbumRequest, PerformerRequest, Request, TrackRequest, Unknown
@@ -130,9 +133,8 @@ def _submit(
     plans: bool,
 ) -> tuple[list[Accepted], Advanced, set[str]]:
     refs, created = resolve(connection, [_identity(request) for request in requests])
-    twins.take_over(connection, [ref.id for ref in created if ref.kind is Kind.TRACK])
     taken = _Taken(_new(connection, refs, requests, ids), created, database_now(connection), batch_id)
-    advanced, raised = _plan(fleet, connection, taken) if plans else _record(connection, taken)
+    advanced, raised = (_plan if plans else _record)(fleet, connection, taken)
     accepted = [
         Accepted(ref) if ref else Accepted(None, _unknown(request)) for ref, request in zip(refs, requests, strict=True)
     ]
@@ -172,9 +174,12 @@ class _Taken:
 
 
 def _plan(fleet: Fleet, connection: Connection, taken: _Taken) -> tuple[Advanced, set[str]]:
-    """Asked for, and planned here and now. Returns the sources whose line has changed, too."""
+    """Asked for, and answered or planned here and now. Returns the sources whose line has changed, too."""
     subjects = rows.lock(connection, taken.refs)
+    taken, counted = _answer(fleet, connection, taken)
     by_ref = {subject.ref: subject for subject in subjects}
+    around = {id_ for ref in taken.refs for id_ in by_ref[ref].family}
+    subjects = [subject for subject in subjects if subject.ref.id in around]
     findings.keep(
         connection,
         [
@@ -188,17 +193,57 @@ def _plan(fleet: Fleet, connection: Connection, taken: _Taken) -> tuple[Advanced
     families = [id_ for subject in subjects if subject.ref in forced for id_ in subject.family]
     lookups.force(connection, families, taken.now)
     rows.refresh_standings(connection, subjects)
-    return advance(fleet, connection, subjects, taken.refs), raised
+    advanced = advance(fleet, connection, subjects, taken.refs)
+    advanced.counted.add(counted.take())
+    return advanced, raised
 
 
-def _record(connection: Connection, taken: _Taken) -> tuple[Advanced, set[str]]:
-    """Asked for, and recorded to be planned by a steward: performers and albums are not locked, nor waited for."""
+def _record(fleet: Fleet, connection: Connection, taken: _Taken) -> tuple[Advanced, set[str]]:
+    """Asked for, and answered or recorded to be planned by a steward: performers and albums are not locked, nor waited
+    for.
+    """
     rows.hold(connection, [ref for ref in taken.refs if ref not in taken.created])
+    taken, counted = _answer(fleet, connection, taken)
     findings.keep(connection, [new for ref, request in taken.requests for new in _facts(ref, request, taken.now)])
     wishes = taken.wishes()
     raised = _want(connection, wishes)
     rows.record_replans(connection, {wish.ref: wish.priority for wish in wishes})
-    return Advanced(frozenset()), raised
+    return Advanced(frozenset(), counted=counted), raised
+
+
+def _answer(fleet: Fleet, connection: Connection, taken: _Taken) -> tuple[_Taken, Tally]:
+    """Ends the requests that a record that holds answers, its own or a twin's. Returns what is left of them."""
+    known: list[Asking] = []
+    new: list[Asking] = []
+    facts = _facts_of(taken.requests)
+    for wish in taken.wishes():
+        if (told := facts.get(wish.ref)) is not None:
+            (new if wish.ref in taken.created else known).append(Asking(wish, told))
+    steps = fleet.steps.digest
+    answered = holding.answer(connection, known, taken.now, steps) + holding.copy(connection, new, taken.now, steps)
+    counted = Tally()
+    milestones.answered(counted, answered)
+    ended = {each.id for each in answered}
+    twins.take_over(connection, [ref.id for ref in taken.created if ref.kind is Kind.TRACK and ref.id not in ended])
+    left = [(ref, request) for ref, request in taken.requests if ref.id not in ended]
+    return replace(taken, requests=left), counted
+
+
+def _facts_of(requests: Sequence[tuple[Ref, Request]]) -> dict[Ref, dict[str, Any]]:
+    """What producers say of each track, by field; without those of which they say two things, or want something else
+    than what is known.
+    """
+    facts: dict[Ref, dict[str, Any]] = {}
+    others: set[Ref] = set()
+    for ref, request in requests:
+        if not isinstance(request, TrackRequest) or _is_particular(request) or request.priority == LIVE_PLAY:
+            others.add(ref)
+            continue
+        told = dict(_told(request))
+        if any(facts.get(ref, {}).get(field, value) != value for field, value in told.items()):
+            others.add(ref)
+        facts[ref] = facts.get(ref, {}) | told
+    return {ref: told for ref, told in facts.items() if ref not in others}
 
 
 def _is_particular(request: Request) -> bool:
@@ -270,11 +315,15 @@ _FACTS = {
 
 def _facts(ref: Ref, request: Request, now: datetime) -> Iterable[NewFinding]:
     """What the producer knows already, kept with its source like everything else."""
-    if not isinstance(request, TrackRequest):
-        return
+    if isinstance(request, TrackRequest):
+        for field, value in _told(request):
+            yield _handed_in(ref, field, value, now)
+
+
+def _told(request: TrackRequest) -> Iterable[tuple[str, Any]]:
     for name, field in _FACTS.items():
         if (value := clean_value(Kind.TRACK, field, getattr(request, name))) is not None:
-            yield _handed_in(ref, field, value, now)
+            yield field, value
 
 
 def _picture(ref: Ref, around: Mapping[Ref, Subject], request: Request, now: datetime) -> Iterable[NewFinding]:

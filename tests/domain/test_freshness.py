@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from enrichment.domain.findings import Statement
-from enrichment.domain.freshness import is_fresh, may_use, recheck_at, satisfies
+from enrichment.domain.freshness import may_use, recheck_at, satisfies, stale_at
 from enrichment.domain.questions import Terms
 
 NOW = datetime(2026, 3, 1, tzinfo=UTC)
@@ -21,7 +21,7 @@ SECOND = timedelta(seconds=1)
     [(timedelta(0), True), (timedelta(days=7) - SECOND, True), (timedelta(days=7), False), (timedelta(days=90), False)],
 )
 def test_a_statement_is_fresh_for_its_days(age: timedelta, fresh: bool) -> None:
-    assert is_fresh(Statement("isrc", "X", 0.9, "deezer", NOW - age), 7, NOW) is fresh
+    assert (stale_at(Statement("isrc", "X", 0.9, "deezer", NOW - age), 7) > NOW) is fresh
 
 
 @pytest.mark.parametrize(

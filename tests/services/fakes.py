@@ -144,6 +144,16 @@ class Clock:
         self.now += seconds
 
 
+_MOMENTS = {
+    "lookups": ("claimed_at", "settled_at"),
+    "findings": ("stated_at",),
+    "enrichment_status": ("requested_at", "finished_at", "holds_from", "holds_until"),
+    "tracks": ("updated_at",),
+    "performers": ("updated_at", "passed_on_at"),
+    "albums": ("updated_at", "passed_on_at"),
+}
+
+
 @dataclass
 class Bench:
     """A fleet of one worker on the test's servers, its upstream, and the messages it has sent."""
@@ -230,6 +240,13 @@ class Bench:
         """The cache is empty."""
         for key in self.redis.keys("enrichment:*"):
             self.redis.delete(key)
+
+    def age(self, days: float) -> None:
+        """All that was asked for, said and answered was so many days earlier; no reply of then is cached."""
+        for table, columns in _MOMENTS.items():
+            earlier = ", ".join(f"{column} = {column} - make_interval(secs => :seconds)" for column in columns)
+            self.run(f"UPDATE {table} SET {earlier}", seconds=days * 86_400)  # noqa: S608 - constants
+        self.forget_replies()
 
     def make_due(self) -> None:
         """The time of every retry has come."""

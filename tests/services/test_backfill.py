@@ -29,14 +29,6 @@ def settled(bench: Bench) -> None:
         bench.settle_down()
 
 
-def age(bench: Bench, days: float) -> None:
-    """All that was said and answered was so many days ago."""
-    for table, column in (("lookups", "settled_at"), ("lookups", "claimed_at"), ("findings", "stated_at")):
-        bench.run(f"UPDATE {table} SET {column} = {column} - make_interval(secs => :s)", s=days * 86_400)  # noqa: S608 - constants
-    bench.run("UPDATE enrichment_status SET requested_at = requested_at - make_interval(secs => :s)", s=days * 86_400)
-    bench.forget_replies()
-
-
 class TestRowsOfOtherPrograms:
     def test_become_like_ours_and_are_enriched(self, bench: Bench) -> None:
         bench.run(
@@ -112,7 +104,7 @@ class TestWhatHasGrownOld:
         settled(bench)
         before = len(bench.upstream.asked)
         assert finish(bench, backfill.recheck) == {"refreshed": 0}
-        age(bench, 1.1)
+        bench.age(1.1)
         bench.upstream.answers["performer"] = {"genres": ["trip hop"]}
         assert finish(bench, backfill.recheck) == {"refreshed": 1}
         settled(bench)
@@ -124,9 +116,9 @@ class TestWhatHasGrownOld:
         track = bench.track(album_title="Mezzanine")
         settled(bench)
         asked = len(bench.upstream.asked)
-        age(bench, 0.8 * 30)
+        bench.age(0.8 * 30)
         assert finish(bench, backfill.refresh) == {"refreshed": 0}
-        age(bench, 0.1 * 30)
+        bench.age(0.1 * 30)
         cursor: Cursor = {}
         assert finish(bench, backfill.refresh, cursor) == {"refreshed": 1}
         settled(bench)
@@ -147,7 +139,7 @@ class TestWhatHasGrownOld:
         )
         assert finish(bench, backfill.popular_tracks) == {"asked": 2}
         settled(bench)
-        age(bench, 29)
+        bench.age(29)
         asked = len(bench.upstream.asked)
         assert finish(bench, backfill.popular_tracks) == {"asked": 0, "refreshed": 2}
         settled(bench)
@@ -158,10 +150,10 @@ def test_purge(bench: Bench, tmp_path: Any) -> None:
     bench.track()
     settled(bench)
     kept = bench.rows("SELECT count(*) FROM lookups")
-    age(bench, 29)
+    bench.age(29)
     finish(bench, backfill.refresh)
     settled(bench)
-    age(bench, 40)
+    bench.age(40)
     bench.run("INSERT INTO audit (at, who, action, target) VALUES (now() - interval '366 days', 'a', 'b', 'c')")
     bench.run("INSERT INTO audit (who, action, target) VALUES ('a', 'b', 'c')")
     folder = tmp_path / "ingested"

@@ -466,10 +466,8 @@ class TestRefused:
         assert bench.status(track).status == "completed"
         bench.run("UPDATE enrichment_status SET refreshing = true")
         upstream.answers = {}
-        bench.run("UPDATE findings SET stated_at = stated_at - interval '40 days'")
-        bench.run("UPDATE lookups SET settled_at = settled_at - interval '40 days'")
+        bench.age(40)
         bench.run("INSERT INTO replans (kind, subject_id) VALUES ('track', :id)", id=track)
-        bench.forget_replies()
         bench.settle_down()
         status = bench.status(track)
         assert (status.status, status.refreshing) == ("completed", False)

@@ -53,17 +53,6 @@ def _lent_bench(empty: Empty, upstream: Upstream) -> Iterator[MakeBench]:
         bench.close()
 
 
-def later(bench: Bench, seconds: float) -> None:
-    """So much time has passed since everything was said."""
-    bench.run("UPDATE findings SET stated_at = stated_at - make_interval(secs => :s)", s=seconds)
-    bench.run(
-        "UPDATE lookups SET settled_at = settled_at - make_interval(secs => :s),"
-        " claimed_at = claimed_at - make_interval(secs => :s)",
-        s=seconds,
-    )
-    bench.forget_replies()
-
-
 def record(bench: Bench, track: Any) -> dict[str, Any]:
     found = report.subject_report(bench.fleet, Kind.TRACK, str(track))
     assert found is not None
@@ -85,7 +74,7 @@ class TestExpiry:
         track = bench.track()
         bench.settle_down()
         assert record(bench, track)["fields"]["bpm"] == 78.0
-        later(bench, 7 * HOUR)
+        bench.age(7 / 24)
         assert "bpm" not in {each["field"] for each in record(bench, track)["findings"]}
         asked = len(upstream.asked)
         bench.settle_down()
@@ -103,7 +92,7 @@ class TestExpiry:
         bench.track()
         bench.settle_down()
         assert upstream.questions().count("track") == 1
-        later(bench, 7 * HOUR)
+        bench.age(7 / 24)
         bench.track()
         bench.settle_down()
         assert upstream.questions().count("track") == 2
@@ -116,7 +105,7 @@ class TestExpiry:
         bench = lent_bench()
         bench.track()
         bench.settle_down()
-        later(bench, 7 * HOUR)
+        bench.age(7 / 24)
         upstream.answers["track"] = {"isrc": "GBAAA9800322", "musicbrainz_id": "m-1"}
         for _ in range(3):
             bench.track()
@@ -127,7 +116,7 @@ class TestExpiry:
         bench = lent_bench()
         track = bench.track(priority=9)
         bench.settle_down()
-        later(bench, 8 * DAY)
+        bench.age(8)
         upstream.answers["track"] = {"isrc": "GBAAA9800399", "musicbrainz_id": "m-1"}
         bench.steward.round()
         status = bench.status(track)
@@ -144,7 +133,7 @@ class TestExpiry:
         track = bench.track()
         bench.settle_down()
         assert record(bench, track)["fields"]["bpm"] == 78.0
-        later(bench, 7 * HOUR)
+        bench.age(7 / 24)
         bench.settle_down()
         assert record(bench, track)["fields"].keys() == {"title", "artist_name"}
 
@@ -153,7 +142,7 @@ class TestExpiry:
         track = bench.track()
         bench.settle_down()
         bench.run("UPDATE findings SET locked = true WHERE field = 'bpm' AND source = 'alpha'")
-        later(bench, 7 * HOUR)
+        bench.age(7 / 24)
         bench.settle_down()
         assert record(bench, track)["fields"]["bpm"] == 78.0
 
@@ -162,8 +151,8 @@ class TestExpiry:
         bench.track()
         bench.settle_down()
         first = bench.rows("SELECT stated_at FROM findings WHERE field = 'bpm' AND source = 'alpha'")[0].stated_at
-        bench.run("DELETE FROM lookups")
-        bench.run("DELETE FROM findings")
+        for table in ("lookups", "findings", "enrichment_status"):
+            bench.run(f"DELETE FROM {table}")  # noqa: S608 - constants
         bench.track()
         bench.settle_down()
         assert upstream.questions().count("track") == 1
@@ -183,7 +172,7 @@ class TestExpiry:
         for title in "ABC":
             bench.track(title)
         bench.settle_down()
-        later(bench, 7 * HOUR)
+        bench.age(7 / 24)
         place = 0
         places: list[int] = []
         while not places or place:
