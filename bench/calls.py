@@ -337,23 +337,38 @@ def _points(more: Phase, less: Phase, fields: Sequence[str], of: Collection[Any]
     return {name: round(100 * (one.get(name, 0.0) - other.get(name, 0.0)), 2) for name in fields}
 
 
-def _right(phase: Phase, given: Workload) -> dict[str, float]:
-    """Of the ids found, the share that are the asked recording's; where a source states a wrong one that counts."""
+def right_shares(phase: Phase, given: Workload) -> dict[str, float]:
+    """Of the ids and dates found, the share that are the asked recording's."""
     right: dict[str, list[bool]] = defaultdict(list)
     for key, values in phase.found.items():
-        for name, known in _ids(given.truth.get(key)).items():
-            if values.get(name):
-                right[name].append(values[name] in known)
+        for name in CHECKED:
+            if value := values.get(name):
+                right[name].append(is_right(name, value, given.truth.get(key)))
     return {name: round(sum(each) / len(each), 4) for name, each in sorted(right.items())}
 
 
-def _ids(recording: Recording | None) -> dict[str, set[str]]:
+IDS = frozenset({"isrc", "spotify_id", "musicbrainz_id"})
+CHECKED = IDS | {"release_date"}
+"""Fields of which the truth can tell whether they are the asked recording's: others depend on who says them."""
+
+
+def is_right(name: str, value: str, recording: Recording | None) -> bool:
+    """Is this the recording's? A date is where it came out on any album on that day, month or year."""
     tracks = recording.tracks if recording else ()
-    return {
-        "isrc": {track.isrc for track in tracks},
-        "spotify_id": {track.spotify_id for track in tracks},
-        "musicbrainz_id": {recording.mbid} if recording else set(),
-    }
+    if name == "musicbrainz_id":
+        return recording is not None and value == recording.mbid
+    if name == "release_date":
+        return any(date.startswith(value) or value.startswith(date) for track in tracks if (date := track.album.date))
+    return value in {getattr(track, name) for track in tracks}
+
+
+def without_wrong(found: Fields, recording: Recording | None) -> Fields:
+    """Nothing is left of a record whose every identifier is another recording's: so are its figures."""
+    told = {name: value for name, value in found.items() if value is not None}
+    right = {name for name, value in told.items() if name in CHECKED and is_right(name, value, recording)}
+    if IDS & told.keys() and not IDS & right:
+        return {}
+    return {name: value for name, value in told.items() if name not in CHECKED or name in right}
 
 
 def _figures(bench: Bench, given: Workload, options: argparse.Namespace) -> dict[str, Any]:
@@ -368,7 +383,7 @@ def _figures(bench: Bench, given: Workload, options: argparse.Namespace) -> dict
         figures[name] = phase.figures()
         if "people" not in name:
             figures[name]["coverage_of_existing"] = phase.coverage(given.existing & set(phase.found))
-            figures[name]["right_ids"] = _right(phase, given)
+            figures[name]["right"] = right_shares(phase, given)
     if bench.artist:
         figures["artist"] |= bench.artist
     return figures
@@ -411,10 +426,10 @@ def _coverage_grid(done: Mapping[str, Phase], given: Workload) -> Grid:
     rows = [
         (name, *(round(100 * shares[phase].get(name, 0.0), 1) for phase in shown)) for name in dict.fromkeys(wanted)
     ]
-    right = {name: _right(done[name], given) for name in shown}
+    right = {name: right_shares(done[name], given) for name in shown}
     rows += [
         (f"{name} is the right one", *(100 * right[phase][name] if name in right[phase] else None for phase in shown))
-        for name in _ids(None)
+        for name in sorted(CHECKED)
     ]
     return Grid("Percent of the sample's tracks that have a field", ("field", *(f">{name}" for name in shown)), rows)
 

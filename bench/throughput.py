@@ -9,8 +9,9 @@
                 peer (`bench.peers`), then the fleet asked again, by the same ids and by others
     sequential  is one process that asks source after source, track after track
 
-A finding here is a known field of a track that exists, whoever found it; an id that is another recording's is none. The
-peers on dramatiq and procrastinate need the extra `bench` (`pip install -e '.[bench]'`).
+A finding here is a known field of a track that exists, whoever found it. An id or a date that is another recording's is
+none, nor is anything of a record whose ids are all another recording's. The peers on dramatiq and procrastinate need
+the extra `bench` (`pip install -e '.[bench]'`).
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ from typing import Any
 
 from celery import Celery
 
-from bench.calls import Fields, Phase, _ids, _right
+from bench.calls import Phase, right_shares, without_wrong
 from bench.chaos.rig import Shop
 from bench.crews import PEERS, Cost, FleetCrew, crew, environ_of, missing_peers, peers, seen_calls, shop
 from bench.naive import Naive
@@ -128,13 +129,12 @@ class Way:
     cpu_ms_per_finding: float
     ended: float
     coverage: Mapping[str, float]
-    right_ids: Mapping[str, float]
+    right: Mapping[str, float]
 
 
 def _way(given: Workload, phase: Phase, cost: Cost, ended: int) -> Way:
     theirs = {
-        track: _without_wrong(phase.found[track], _ids(given.truth[track]))
-        for track in given.existing & set(phase.found)
+        track: without_wrong(phase.found[track], given.truth[track]) for track in given.existing & set(phase.found)
     }
     right = Phase(len(theirs), {}, theirs)
     wanted = {name: share for name, share in right.coverage().items() if name in {*WANTED[Kind.TRACK], "artwork"}}
@@ -149,12 +149,8 @@ def _way(given: Workload, phase: Phase, cost: Cost, ended: int) -> Way:
         cpu_ms_per_finding=round(1000 * cost.all / max(1, findings), 3),
         ended=round(ended / phase.subjects, 4),
         coverage=wanted,
-        right_ids=_right(phase, given),
+        right=right_shares(phase, given),
     )
-
-
-def _without_wrong(found: Fields, ids: Mapping[str, set[str]]) -> Fields:
-    return {name: value for name, value in found.items() if name not in ids or value in ids[name]}
 
 
 def _calls(where: Shop) -> int:
@@ -258,6 +254,7 @@ def _checks(figures: Mapping[str, Any]) -> list[Check]:
 def _overhead_checks(overhead: Mapping[str, Any]) -> list[Check]:
     fleet, reuse = overhead["fleet"], overhead["reuse"]
     checks = [
+        at_least("reuse: tracks per second, the same ids", reuse["again"], REUSED),
         at_least("reuse: tracks per second, other ids", reuse["other_ids"], REUSED),
         at_most("reuse: calls", reuse["calls"], 0),
         at_least("fleet: share that has ended", fleet["ended"], 1.0),

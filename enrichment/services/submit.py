@@ -15,7 +15,7 @@ from sqlalchemy import Connection
 from enrichment.domain.findings import PRODUCER, Statement
 from enrichment.domain.subjects import WANTED, Kind, clean_value
 from enrichment.domain.text import title_key
-from enrichment.reservoir import findings, holding, lookups, twins
+from enrichment.reservoir import findings, holding, listens, lookups, twins
 from enrichment.reservoir import requests as taken_in
 from enrichment.reservoir import subjects as rows
 from enrichment.reservoir.findings import NewFinding
@@ -223,6 +223,7 @@ def _answer(fleet: Fleet, connection: Connection, taken: _Taken) -> tuple[_Taken
     answered = holding.answer(connection, known, taken.now, steps) + holding.copy(connection, new, taken.now, steps)
     counted = Tally()
     milestones.answered(counted, answered)
+    listens.follow(connection, {Ref(Kind.TRACK, each.id): each.status for each in answered})
     ended = {each.id for each in answered}
     twins.take_over(connection, [ref.id for ref in taken.created if ref.kind is Kind.TRACK and ref.id not in ended])
     left = [(ref, request) for ref, request in taken.requests if ref.id not in ended]

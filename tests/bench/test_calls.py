@@ -66,7 +66,7 @@ def test_the_fleet_asks_less_than_the_naive_way_and_finds_no_less(told: dict[str
     assert fleet["calls_per_subject"] < naive["calls_per_subject"]
     assert naive["calls_per_subject"] > 8
     assert fleet["coverage"]["isrc"] >= naive["coverage"]["isrc"] - 0.1
-    assert fleet["right_ids"]["spotify_id"] >= naive["right_ids"]["spotify_id"] - 0.1
+    assert fleet["right"]["spotify_id"] >= naive["right"]["spotify_id"] - 0.1
 
 
 def test_asked_again_costs_nothing(told: dict[str, Any]):

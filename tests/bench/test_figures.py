@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from bench import scale
+from bench.calls import without_wrong
 from bench.chaos.rig import Shop
 from bench.crews import missing_peers
 from bench.priority import chain
@@ -108,8 +109,26 @@ def test_a_peer_does_the_same_work(shop: Shop, name: str) -> None:
     assert way.ended == 1.0
     assert way.calls_per_track > 8
     assert way.coverage["isrc"] == 1.0
-    assert way.right_ids["spotify_id"] == 1.0
+    assert way.right["spotify_id"] == 1.0
     assert way.findings > 20
+
+
+@pytest.mark.parametrize(
+    ("found", "left"),
+    [
+        ({"spotify_id": True, "isrc": False, "release_date": True}, {"spotify_id", "release_date", "bpm"}),
+        ({"spotify_id": True, "release_date": False}, {"spotify_id", "bpm"}),
+        ({"spotify_id": False, "isrc": False, "release_date": True}, set()),
+        ({}, {"bpm"}),
+    ],
+)
+def test_what_is_another_recordings_counts_for_nothing(found: dict[str, bool], left: set[str]) -> None:
+    recording, other, *_ = World.build(None, None).recordings.values()
+    own, wrong = recording.tracks[0], other.tracks[0]
+    true = {"spotify_id": own.spotify_id, "isrc": own.isrc, "release_date": own.album.date[:4]}
+    false = {"spotify_id": wrong.spotify_id, "isrc": wrong.isrc, "release_date": "1802"}
+    told = {name: (true if right else false)[name] for name, right in found.items()}
+    assert without_wrong({**told, "bpm": 120.0, "key": None}, recording).keys() == left
 
 
 def test_the_witness_log_is_read_by_source(tmp_path: Path) -> None:
