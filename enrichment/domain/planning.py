@@ -37,17 +37,18 @@ def prefixed(about: Kind | None, name: str) -> str:
     return name if about is None or "." in name else f"{about}.{name}"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Step:
     """A question of a source about the subject itself (about is None), its performer or its album.
 
-    Planning looks at the names of all steps again and again: each step works its own out once.
+    Planning looks at the names of all steps, and for steps in sets, again and again: each step works its own names out
+    once, and is equal to itself alone.
     """
 
     source: str
     question: Question
     about: Kind | None = None
-    chances: Chances = field(default=Chances(), compare=False, repr=False)
+    chances: Chances = field(default=Chances(), repr=False)
 
     @cached_property
     def needs(self) -> frozenset[str]:
