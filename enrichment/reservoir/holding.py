@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection, TextClause, text
 
 from enrichment.domain.findings import PRODUCER
 from enrichment.domain.subjects import FIELDS, Kind, Status
@@ -132,7 +132,12 @@ def copy(connection: Connection, asking: Sequence[Asking], now: datetime, steps:
 
 
 def _executed(
-    connection: Connection, query: Any, asking: Sequence[Asking], now: datetime, steps: int, **more: Collection[str]
+    connection: Connection,
+    query: TextClause,
+    asking: Sequence[Asking],
+    now: datetime,
+    steps: int,
+    **more: Collection[str],
 ) -> list[Answered]:
     rows = [
         {

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import partial
 from typing import Any
@@ -134,7 +134,11 @@ def _submit(
 ) -> tuple[list[Accepted], Advanced, set[str]]:
     refs, created = resolve(connection, [_identity(request) for request in requests])
     taken = _Taken(_new(connection, refs, requests, ids), created, database_now(connection), batch_id)
-    advanced, raised = (_plan if plans else _record)(fleet, connection, taken)
+    left = _answer(fleet, connection, taken, new=True)
+    copied = set(taken.refs).difference(left.refs)
+    twins.take_over(connection, [ref.id for ref in created - copied if ref.kind is Kind.TRACK])
+    advanced, raised = (_plan if plans else _record)(fleet, connection, left)
+    advanced.counted.add(taken.counted.take())
     accepted = [
         Accepted(ref) if ref else Accepted(None, _unknown(request)) for ref, request in zip(refs, requests, strict=True)
     ]
@@ -145,12 +149,15 @@ def _submit(
 
 @dataclass(frozen=True, slots=True)
 class _Taken:
-    """Requests with their subjects. created: the subjects that are new, which nobody else can see yet."""
+    """Requests with their subjects. created: the subjects that are new, which nobody else can see yet. counted: for the
+    fleet's tally.
+    """
 
     requests: Sequence[tuple[Ref, Request]]
     created: Collection[Ref]
     now: datetime
     batch_id: UUID | None
+    counted: Tally = field(default_factory=Tally)
 
     @property
     def refs(self) -> list[Ref]:
@@ -176,10 +183,13 @@ class _Taken:
 def _plan(fleet: Fleet, connection: Connection, taken: _Taken) -> tuple[Advanced, set[str]]:
     """Asked for, and answered or planned here and now. Returns the sources whose line has changed, too."""
     subjects = rows.lock(connection, taken.refs)
-    taken, counted = _answer(fleet, connection, taken)
+    taken = _answer(fleet, connection, taken, new=False)
+    if not taken.requests:
+        return Advanced(frozenset()), set()
+    left = set(taken.refs)
+    families = {id_ for subject in subjects if subject.ref in left for id_ in subject.family}
+    subjects = [subject for subject in subjects if subject.ref.id in families]
     by_ref = {subject.ref: subject for subject in subjects}
-    around = {id_ for ref in taken.refs for id_ in by_ref[ref].family}
-    subjects = [subject for subject in subjects if subject.ref.id in around]
     findings.keep(
         connection,
         [
@@ -190,12 +200,10 @@ def _plan(fleet: Fleet, connection: Connection, taken: _Taken) -> tuple[Advanced
     )
     raised = _want(connection, taken.wishes())
     forced = {ref for ref, request in taken.requests if request.force_refresh}
-    families = [id_ for subject in subjects if subject.ref in forced for id_ in subject.family]
-    lookups.force(connection, families, taken.now)
+    past = {id_ for subject in subjects if subject.ref in forced for id_ in subject.family}
+    lookups.force(connection, past, taken.now)
     rows.refresh_standings(connection, subjects)
-    advanced = advance(fleet, connection, subjects, taken.refs)
-    advanced.counted.add(counted.take())
-    return advanced, raised
+    return advance(fleet, connection, subjects, left), raised
 
 
 def _record(fleet: Fleet, connection: Connection, taken: _Taken) -> tuple[Advanced, set[str]]:
@@ -203,31 +211,25 @@ def _record(fleet: Fleet, connection: Connection, taken: _Taken) -> tuple[Advanc
     for.
     """
     rows.hold(connection, [ref for ref in taken.refs if ref not in taken.created])
-    taken, counted = _answer(fleet, connection, taken)
+    taken = _answer(fleet, connection, taken, new=False)
     findings.keep(connection, [new for ref, request in taken.requests for new in _facts(ref, request, taken.now)])
     wishes = taken.wishes()
     raised = _want(connection, wishes)
     rows.record_replans(connection, {wish.ref: wish.priority for wish in wishes})
-    return Advanced(frozenset(), counted=counted), raised
+    return Advanced(frozenset()), raised
 
 
-def _answer(fleet: Fleet, connection: Connection, taken: _Taken) -> tuple[_Taken, Tally]:
-    """Ends the requests that a record that holds answers, its own or a twin's. Returns what is left of them."""
-    known: list[Asking] = []
-    new: list[Asking] = []
-    facts = _facts_of(taken.requests)
-    for wish in taken.wishes():
-        if (told := facts.get(wish.ref)) is not None:
-            (new if wish.ref in taken.created else known).append(Asking(wish, told))
-    steps = fleet.steps.digest
-    answered = holding.answer(connection, known, taken.now, steps) + holding.copy(connection, new, taken.now, steps)
-    counted = Tally()
-    milestones.answered(counted, answered)
+def _answer(fleet: Fleet, connection: Connection, taken: _Taken, *, new: bool) -> _Taken:
+    """Ends the requests that a record that holds answers: of new tracks their twins', of the others their own. Returns
+    what is left of them.
+    """
+    facts = _facts_of([(ref, request) for ref, request in taken.requests if (ref in taken.created) is new])
+    asking = [Asking(wish, facts[wish.ref]) for wish in taken.wishes() if wish.ref in facts] if facts else []
+    answered = (holding.copy if new else holding.answer)(connection, asking, taken.now, fleet.steps.digest)
+    milestones.answered(taken.counted, answered)
     listens.follow(connection, {Ref(Kind.TRACK, each.id): each.status for each in answered})
     ended = {each.id for each in answered}
-    twins.take_over(connection, [ref.id for ref in taken.created if ref.kind is Kind.TRACK and ref.id not in ended])
-    left = [(ref, request) for ref, request in taken.requests if ref.id not in ended]
-    return replace(taken, requests=left), counted
+    return replace(taken, requests=[(ref, request) for ref, request in taken.requests if ref.id not in ended])
 
 
 def _facts_of(requests: Sequence[tuple[Ref, Request]]) -> dict[Ref, dict[str, Any]]:
@@ -322,9 +324,9 @@ def _facts(ref: Ref, request: Request, now: datetime) -> Iterable[NewFinding]:
 
 
 def _told(request: TrackRequest) -> Iterable[tuple[str, Any]]:
-    for name, field in _FACTS.items():
-        if (value := clean_value(Kind.TRACK, field, getattr(request, name))) is not None:
-            yield field, value
+    for given, name in _FACTS.items():
+        if (value := clean_value(Kind.TRACK, name, getattr(request, given))) is not None:
+            yield name, value
 
 
 def _picture(ref: Ref, around: Mapping[Ref, Subject], request: Request, now: datetime) -> Iterable[NewFinding]:

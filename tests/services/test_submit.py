@@ -184,6 +184,9 @@ class TestWhichSubject:
         bench.settle_down()
         assert bench.rows("SELECT label FROM tracks WHERE id = :id", id=twin.id) == [(label,)]
         assert len(bench.upstream.asked) == before
+        bench.run("UPDATE enrichment_status SET holds_until = NULL")
+        planned = submit(bench.fleet, a_track(track_id="c"))
+        assert bench.rows("SELECT label FROM tracks WHERE id = :id", id=planned.id) == [(label,)]
 
 
 PICTURE = "https://example.org/cover.jpg"
