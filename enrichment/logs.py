@@ -72,7 +72,10 @@ def _rendering(form: str) -> list[Processor]:
             structlog.processors.format_exc_info,
             structlog.processors.JSONRenderer(ensure_ascii=False, default=str),
         ]
-    return [structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())]
+    # Where rich is installed structlog draws a traceback with all local variables: a second of work for each, in which a
+    # worker's consumer stands still, and keys of upstreams may be among them.
+    plain = structlog.dev.plain_traceback
+    return [structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty(), exception_formatter=plain)]
 
 
 def follow(levels: Mapping[str, str]) -> None:

@@ -25,8 +25,12 @@ structlog.get_logger("enrichment.x").debug("is not told")
 logging.getLogger("celery.worker").info("two %s", "three")
 logging.getLogger("celery.app.trace").info("is not told")
 logging.getLogger("httpx").info("GET https://api.test/?key=secret")
+
+def divided(key):
+    return len(key) / 0
+
 try:
-    1 / 0
+    divided("a secret in a local variable")
 except ZeroDivisionError:
     structlog.get_logger("service.x").exception("four")
 """
@@ -38,7 +42,7 @@ def told(form: str) -> str:
     )
     assert done.stdout == ""
     assert "is not told" not in done.stderr
-    assert "secret" not in done.stderr
+    assert "secret" not in done.stderr.replace('divided("a secret', "")  # which is a line of the program
     return done.stderr
 
 
