@@ -72,8 +72,8 @@ def _rendering(form: str) -> list[Processor]:
             structlog.processors.format_exc_info,
             structlog.processors.JSONRenderer(ensure_ascii=False, default=str),
         ]
-    # Where rich is installed structlog draws a traceback with all local variables: a second of work for each, in which a
-    # worker's consumer stands still, and keys of upstreams may be among them.
+    # Where rich is installed structlog draws tracebacks with all local variables: keys of upstreams may be among them,
+    # and for as long as it takes, seconds on a slow machine, a worker's consumer stands still.
     plain = structlog.dev.plain_traceback
     return [structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty(), exception_formatter=plain)]
 
