@@ -192,7 +192,7 @@ def _run(running: Worker, fleet: Fleet, producer: Celery, broker: redis.Redis, r
         producer.send_task("enrich_track", kwargs={**names, "priority": 10})
     told = "SELECT FROM settles s JOIN lookups l ON l.id = s.lookup_id WHERE l.source = :source AND s.outcome = 'found'"
     for source in ("lastfm", "spotify"):
-        eventually(lambda source=source: rows(told, source=source), what=f"{source} answers the new key")  # type: ignore[misc]  # of a loop
+        eventually(lambda source=source: rows(told, source=source), 120, f"{source} answers the new key")  # type: ignore[misc]  # of a loop
     eventually(lambda: _ended(rows, 30), 120, "the tracks end")
     assert running.is_alive
 
