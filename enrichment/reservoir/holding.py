@@ -18,8 +18,8 @@ from sqlalchemy import Connection, TextClause, text
 
 from enrichment.domain.findings import PRODUCER
 from enrichment.domain.subjects import FIELDS, Kind, Status
-from enrichment.reservoir.subjects import NAMES, Wish
-from models import column_of
+from enrichment.reservoir.subjects import NAMES, Wish, scalars
+from enrichment.reservoir.twins import ANSWERS
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,11 +71,8 @@ def answer(connection: Connection, asking: Sequence[Asking], now: datetime, step
     return _executed(connection, _ANSWER, asking, now, steps)
 
 
-_FIELDS = FIELDS[Kind.TRACK]
-_SCALARS = [
-    column_of(name) for name, spec in _FIELDS.items() if spec.shape == "scalar" and column_of(name) not in NAMES
-]
-_OTHERS = [name for name, spec in _FIELDS.items() if spec.shape != "scalar"]
+_FACTS = sorted(scalars(Kind.TRACK) - NAMES)
+_LISTS = [name for name, spec in FIELDS[Kind.TRACK].items() if spec.shape != "scalar"]
 
 # Whose producer says the same, and nothing else, is merged to the same record.
 _COPY = text(f"""
@@ -100,19 +97,12 @@ WITH twins AS MATERIALIZED (
         completeness_score, clock_timestamp(), clock_timestamp(), correlation_id, batch_id,
         :now, holds_until, :steps
     FROM twins
-), answers AS (
-    INSERT INTO lookups (source, question, kind, subject_id, state, priority, keys, outcome, misses, settled_at)
-    SELECT DISTINCT ON (t.subject_id, l.source, l.question) l.source, l.question, 'track', t.subject_id, 'ended',
-        l.priority, l.keys, l.outcome, l.misses, l.settled_at
-    FROM twins t JOIN lookups l ON l.subject_id = t.twin_id AND l.state = 'ended' AND l.blocking
-        AND l.outcome IN ('found', 'nothing_found')
-    ORDER BY t.subject_id, l.source, l.question, l.settled_at DESC
-), stated AS (
+), answers AS ({ANSWERS}), stated AS (
     INSERT INTO findings (kind, subject_id, field, source, value, confidence, reason, stated_at, lookup_id)
     SELECT 'track', t.subject_id, f.field, f.source, f.value, f.confidence, f.reason, f.stated_at, f.lookup_id
     FROM twins t JOIN findings f ON f.subject_id = t.twin_id AND f.value <> 'null'
 ), records AS (
-    UPDATE tracks new SET {", ".join(f"{name} = known.{name}" for name in (*_SCALARS, "album_id"))},
+    UPDATE tracks new SET {", ".join(f"{name} = known.{name}" for name in (*_FACTS, "album_id"))},
         metadata = new.metadata || (SELECT coalesce(jsonb_object_agg(key, value), '{{}}')
             FROM jsonb_each(known.metadata) WHERE key = ANY(:lists)),
         updated_at = :now, enriched_at = :now
@@ -128,7 +118,7 @@ def copy(connection: Connection, asking: Sequence[Asking], now: datetime, steps:
 
     A twin has the same names to the letter, by which it was searched, and its producer has said the same of it.
     """
-    return _executed(connection, _COPY, asking, now, steps, lists=_OTHERS)
+    return _executed(connection, _COPY, asking, now, steps, lists=_LISTS)
 
 
 def _executed(
@@ -140,15 +130,8 @@ def _executed(
     **more: Collection[str],
 ) -> list[Answered]:
     rows = [
-        {
-            "subject_id": str(each.wish.ref.id),
-            "wanted": list(each.wish.wanted),
-            "priority": each.wish.priority,
-            "correlation_id": each.wish.correlation_id,
-            "batch_id": str(each.wish.batch_id) if each.wish.batch_id else None,
-            "facts": [{"field": field, "value": value} for field, value in each.facts.items()],
-        }
-        for each in sorted(asking, key=lambda each: each.wish.ref.id.bytes)
+        each.wish.row() | {"facts": [{"field": field, "value": value} for field, value in each.facts.items()]}
+        for each in asking
     ]
     if not rows:
         return []

@@ -223,11 +223,15 @@ NAMES = frozenset({"title", "artist", "name"})
 """The producer's: a merge without any statement of them leaves them as they are."""
 
 
+def scalars(kind: Kind) -> set[str]:
+    """Columns that hold a field each."""
+    return {column_of(name) for name, spec in FIELDS[kind].items() if spec.shape == "scalar"}
+
+
 def _written(kind: Kind) -> TextClause:
     table = TABLES[kind].__table__
-    scalars = {column_of(name) for name, spec in FIELDS[kind].items() if spec.shape == "scalar"}
     others = {"performer_id", "album_id", "metadata", "updated_at", "enriched_at"}
-    columns = [column.name for column in table.columns if column.name in scalars | others]
+    columns = [column.name for column in table.columns if column.name in scalars(kind) | others]
     assigned = [f"{name} = coalesce(r.{name}, t.{name})" if name in NAMES else f"{name} = r.{name}" for name in columns]
     if passed_on := [name for parent, name in INHERITED[Kind.TRACK].values() if parent is kind]:
         before, after = (", ".join(_read_from(row, kind, name) for name in passed_on) for row in "tr")
@@ -376,6 +380,19 @@ class Wish:
             None if self.delay is None or other.delay is None else min(self.delay, other.delay),
         )
 
+    def row(self) -> dict[str, Any]:
+        """As statements take it."""
+        return {
+            "kind": self.ref.kind,
+            "subject_id": str(self.ref.id),
+            "wanted": list(self.wanted),
+            "priority": self.priority,
+            "forced_at": self.forced_at.isoformat() if self.forced_at else None,
+            "correlation_id": self.correlation_id,
+            "batch_id": str(self.batch_id) if self.batch_id else None,
+            "delay": self.delay,
+        }
+
 
 _WANT = """
 INSERT INTO enrichment_status AS s (kind, subject_id, wanted, priority, forced_at, correlation_id, batch_id, due_at)
@@ -410,19 +427,7 @@ _WANT_OR_JOIN = text(_WANT + ASKED_AGAIN)
 
 def want(connection: Connection, wishes: Sequence[Wish]) -> None:
     """Status rows for these subjects, each of which must be there once only."""
-    rows = [
-        {
-            "kind": wish.ref.kind,
-            "subject_id": str(wish.ref.id),
-            "wanted": list(wish.wanted),
-            "priority": wish.priority,
-            "forced_at": wish.forced_at.isoformat() if wish.forced_at else None,
-            "correlation_id": wish.correlation_id,
-            "batch_id": str(wish.batch_id) if wish.batch_id else None,
-            "delay": wish.delay,
-        }
-        for wish in sorted(wishes, key=lambda wish: wish.ref.id.bytes)
-    ]
+    rows = [wish.row() for wish in sorted(wishes, key=lambda wish: wish.ref.id.bytes)]
     if rows:
         connection.execute(_WANT_OR_JOIN, {"rows": json.dumps(rows)})
 

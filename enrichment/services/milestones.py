@@ -34,8 +34,10 @@ def ended(
     """Those for which nothing more is asked."""
     by_ref = {subject.ref: subject for subject in subjects}
     for each in statuses:
-        if each.finished:
-            _count(counted, by_ref[each.ref], each.status, now)
+        standing = by_ref[each.ref].standing
+        if each.finished and standing is not None and not standing.refreshing:  # for that nobody waits
+            seconds = (now - standing.requested_at).total_seconds()
+            _count(counted, each.ref.kind, each.status, standing.priority, seconds)
     finished = [each for each in statuses if each.finished and each.ref.kind is Kind.PERFORMER]
     rows.mark_enriched(connection, [each.ref.id for each in finished if each.status is not Status.FAILED], now)
     for each in finished:
@@ -52,10 +54,9 @@ def ended(
 def answered(counted: Tally, tracks: Sequence[Answered]) -> None:
     """Tracks that were asked for, and whose record holds."""
     for each in tracks:
-        counted.count(HITS)
-        counted.count(TASKS, each.status)
-        counted.count(TRACKS, each.status)
-        counted.observe(DURATION, lane_of(each.priority), seconds=0.0)
+        if each.status is Status.COMPLETED:
+            counted.count(HITS)
+        _count(counted, Kind.TRACK, each.status, each.priority, 0.0)
         if each.has_picture:
             counted.observe(FIRST_ARTWORK, seconds=0.0)
 
@@ -66,13 +67,10 @@ def _followed(subject: Subject) -> dict[str, str]:
     return {"correlation_id": standing.correlation_id} if standing is not None and standing.correlation_id else {}
 
 
-def _count(counted: Tally, subject: Subject, status: Status, now: datetime) -> None:
-    standing = subject.standing
-    if standing is None or standing.refreshing:  # nobody waits for a refresh in the background
-        return
+def _count(counted: Tally, kind: Kind, status: Status, priority: int, seconds: float) -> None:
     counted.count(TASKS, status)
-    counted.observe(DURATION, lane_of(standing.priority), seconds=(now - standing.requested_at).total_seconds())
-    if subject.ref.kind is Kind.TRACK:
+    counted.observe(DURATION, lane_of(priority), seconds=seconds)
+    if kind is Kind.TRACK:
         counted.count(TRACKS, status)
 
 

@@ -187,8 +187,8 @@ def _plan(fleet: Fleet, connection: Connection, taken: _Taken) -> tuple[Advanced
     if not taken.requests:
         return Advanced(frozenset()), set()
     left = set(taken.refs)
-    families = {id_ for subject in subjects if subject.ref in left for id_ in subject.family}
-    subjects = [subject for subject in subjects if subject.ref.id in families]
+    around = {id_ for subject in subjects if subject.ref in left for id_ in subject.family}
+    subjects = [subject for subject in subjects if subject.ref.id in around]
     by_ref = {subject.ref: subject for subject in subjects}
     findings.keep(
         connection,
@@ -200,8 +200,8 @@ def _plan(fleet: Fleet, connection: Connection, taken: _Taken) -> tuple[Advanced
     )
     raised = _want(connection, taken.wishes())
     forced = {ref for ref, request in taken.requests if request.force_refresh}
-    past = {id_ for subject in subjects if subject.ref in forced for id_ in subject.family}
-    lookups.force(connection, past, taken.now)
+    families = [id_ for subject in subjects if subject.ref in forced for id_ in subject.family]
+    lookups.force(connection, families, taken.now)
     rows.refresh_standings(connection, subjects)
     return advance(fleet, connection, subjects, left), raised
 
@@ -243,7 +243,7 @@ def _facts_of(requests: Sequence[tuple[Ref, Request]]) -> dict[Ref, dict[str, An
             others.add(ref)
             continue
         told = dict(_told(request))
-        if any(facts.get(ref, {}).get(field, value) != value for field, value in told.items()):
+        if any(facts.get(ref, {}).get(name, value) != value for name, value in told.items()):
             others.add(ref)
         facts[ref] = facts.get(ref, {}) | told
     return {ref: told for ref, told in facts.items() if ref not in others}

@@ -55,8 +55,10 @@ class TestAskedAgain:
         track = bench.track(priority=2)
         bench.settle_down()
         failed, planned = bench.status(track), planned_at(bench, track)
+        bench.fleet.tally.take()
         bench.track(priority=2)
         assert planned_at(bench, track) == planned
+        assert not bench.fleet.tally.take().get(("enrichment_cache_hits_total", ())), "nothing was known of it"
         assert bench.status(track).status == "failed"
         assert bench.status(track).error_message == failed.error_message
 
