@@ -48,8 +48,8 @@ class Settlement:
 
 _FENCE = text("""
 WITH given AS (
-    SELECT * FROM jsonb_to_recordset(CAST(:rows AS jsonb)) AS r(id bigint, state text, outcome text, note text,
-        delay float8, attempt int, shed int, split int, misses int, findings int)
+    SELECT * FROM jsonb_to_recordset(CAST(:rows AS jsonb)) AS r(id bigint, token uuid, state text, outcome text,
+        note text, delay float8, attempt int, shed int, split int, misses int, findings int)
 ), applied AS (
     UPDATE lookups l SET state = g.state, outcome = g.outcome, error = nullif(g.note, ''),
         attempts = l.attempts + g.attempt, sheds = l.sheds + g.shed, misses = g.misses,
@@ -57,11 +57,11 @@ WITH given AS (
         due_at = CASE WHEN g.state = 'not_due' THEN clock_timestamp() + make_interval(secs => g.delay) END,
         settled_at = CASE WHEN g.state IN ('ended', 'deferred') THEN clock_timestamp() END,
         claim_token = NULL, lease_until = NULL, claimed_by = NULL
-    FROM given g WHERE l.id = g.id AND l.claim_token = :token AND l.state = 'claimed'
-    RETURNING l.id, g.outcome, g.findings
+    FROM given g WHERE l.id = g.id AND l.claim_token = g.token AND l.state = 'claimed'
+    RETURNING l.id, g.token, g.outcome, g.findings
 ), audited AS (
     INSERT INTO settles (lookup_id, claim_token, outcome, findings, worker)
-    SELECT id, :token, outcome, findings, :worker FROM applied
+    SELECT id, token, outcome, findings, :worker FROM applied
 )
 SELECT id FROM applied
 """)
@@ -75,16 +75,14 @@ def apply(connection: Connection, settlements: Sequence[Settlement], worker: uui
     if not settlements:
         return set()
     ordered = sorted(settlements, key=lambda settlement: settlement.claim.id)
-    token = ordered[0].claim.token
-    rows = connection.execute(
-        _FENCE, {"rows": json.dumps([_row(each) for each in ordered]), "token": token, "worker": worker}
-    )
+    rows = connection.execute(_FENCE, {"rows": json.dumps([_row(each) for each in ordered]), "worker": worker})
     return set(rows.scalars())
 
 
 def _row(settlement: Settlement) -> dict[str, Any]:
     return {
         "id": settlement.claim.id,
+        "token": str(settlement.claim.token),
         "state": settlement.move,
         "outcome": settlement.outcome,
         "note": settlement.note[:500].replace("\x00", ""),

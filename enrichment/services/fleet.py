@@ -28,6 +28,7 @@ from enrichment.reservoir.keys import Keys
 from enrichment.reservoir.lookups import GATHER_SECONDS
 from enrichment.reservoir.settling import Settlement
 from enrichment.services.counting import Tally
+from enrichment.services.together import Together
 from enrichment.sources.base import Source
 from enrichment.wire.limiter import Limiter
 from enrichment.wire.wire import Place, Wire
@@ -36,6 +37,8 @@ LONG_PAUSE = 900.0
 """Seconds beyond which a pause defers the lookups of its source."""
 STOP = 24 * 3600.0
 """Seconds beyond which a pause is a stop."""
+SETTLED_TOGETHER = 200
+"""Most lookups of several calls that one transaction settles: their subjects are locked meanwhile."""
 
 SendFetch = Callable[[str, str], None]
 """Publishes a fetch message: source, ticket. None where there is no broker: the workers' stewards send them."""
@@ -83,6 +86,8 @@ class Fleet:
     fence: Fence = settling.apply
     stopping: Callable[[], bool] = never
     tally: Tally = field(default_factory=Tally)
+    settles: Together[Any, Any] = field(default_factory=lambda: Together(SETTLED_TOGETHER))
+    refills: Together[Any, Any] = field(default_factory=lambda: Together(inf))
     questions: Mapping[str, tuple[Question, ...]] = field(init=False)
     steps: Steps = field(init=False)
     _declared: Mapping[str, Source[Any]] = field(init=False)

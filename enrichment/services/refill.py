@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import uuid
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
 import redis
 import structlog
@@ -31,13 +31,21 @@ def refill_all(fleet: Fleet, sources: Iterable[str], *, critical: bool = False) 
     """Send fetch messages for these sources; a broker, limiter or database that is away only delays them.
 
     They serve all sources: after one failure the rest is left to the steward, and nobody waits for a time-out twice.
-    critical: one more than the window may be sent, so that a critical lookup never waits for a message.
+    Several threads of a process that refill at a time look at the lines together; but a critical refill waits for no
+    others, and may send one more than the window, so that a critical lookup never waits for a message.
     """
-    wanted = sorted(fleet.sources.keys() & set(sources))
+    wanted = fleet.sources.keys() & set(sources)
     if fleet.send_fetch is None or not wanted:
         return
+    if critical:
+        _refill(fleet, sorted(wanted), spare=1)
+    else:
+        fleet.refills.do(wanted, lambda several: _refill(fleet, sorted(set().union(*several))))
+
+
+def _refill(fleet: Fleet, wanted: Sequence[str], spare: int = 0) -> None:
     try:
-        rooms = {source: windows(fleet)[source] + (1 if critical else 0) for source in wanted}
+        rooms = {source: windows(fleet)[source] + spare for source in wanted}
         for source, calls in _calls_waiting(fleet, rooms).items():
             _send(fleet, source, rooms[source], calls)
     except (redis.RedisError, BrokerError, DBAPIError, OSError) as error:

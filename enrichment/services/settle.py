@@ -39,19 +39,27 @@ log = structlog.get_logger()
 
 @dataclass(frozen=True, slots=True)
 class Answered:
-    """One claim with what came of it."""
+    """One claim with what came of it. said_at: when a reply from the cache was asked for."""
 
     settlement: Settlement
     findings: tuple[Finding, ...] = ()
     candidates: tuple[Candidate, ...] = ()
     pictures: Mapping[str, bytes] = dataclasses.field(default_factory=dict)
+    said_at: datetime | None = None
 
 
 def settle(fleet: Fleet, claims: Sequence[Claim], result: Result) -> Advanced:
-    """Writes what a call came to. Harmless to do twice: only a claim that is still held is applied."""
+    """Writes what a call came to. Harmless to do twice: only a claim that is still held is applied.
+
+    Calls that are answered at a time are settled together, and one of them is told what came of it; but a critical
+    answer waits for no others.
+    """
     answered = list(outcomes(fleet, claims, result))
-    advanced = in_transaction(fleet.engine, lambda connection: _settle(fleet, connection, answered, result.said_at))
-    fleet.tally.add(advanced.counted.take())
+    if any(lane_of(claim.priority) is Lane.CRITICAL for claim in claims):
+        advanced = _settle_all(fleet, [answered])
+    else:
+        done = fleet.settles.do(answered, lambda several: _settle_all(fleet, several), len(answered))
+        advanced = done or Advanced(frozenset())
     log.debug(
         "lookups are settled",
         source=claims[0].source,
@@ -62,7 +70,14 @@ def settle(fleet: Fleet, claims: Sequence[Claim], result: Result) -> Advanced:
     return advanced
 
 
-def _settle(fleet: Fleet, connection: Connection, answered: Sequence[Answered], said_at: datetime | None) -> Advanced:
+def _settle_all(fleet: Fleet, several: Iterable[Sequence[Answered]]) -> Advanced:
+    answered = [each for call in several for each in call]
+    advanced = in_transaction(fleet.engine, lambda connection: _settle(fleet, connection, answered))
+    fleet.tally.add(advanced.counted.take())
+    return advanced
+
+
+def _settle(fleet: Fleet, connection: Connection, answered: Sequence[Answered]) -> Advanced:
     rows.lock_names(connection, _albums_named(answered))
     subjects = rows.lock(connection, _refs(answered))
     if _refs(answered) - {subject.ref for subject in subjects}:
@@ -73,7 +88,7 @@ def _settle(fleet: Fleet, connection: Connection, answered: Sequence[Answered], 
     settling.write_dead_letters(connection, [each.settlement for each in answered], applied)
     kept = [each for each in answered if each.settlement.claim.id in applied and each.findings]
     subjects = _meet_albums(connection, subjects, kept)
-    stated = _statements(subjects, kept, said_at)
+    stated = _statements(subjects, kept)
     usable = [new for new in stated if fleet.may_use(new.statement, new.statement.stated_at)]
     new_ids = doubts.identified(connection, subjects, usable)
     findings.keep(connection, usable)
@@ -140,7 +155,7 @@ def outcomes(fleet: Fleet, claims: Sequence[Claim], result: Result) -> Iterable[
                 # Cut off although nothing shared its call: asking the same again at once would never end.
                 yield Answered(_try_later(fleet, claim, answer.note, result.excerpt))
             else:
-                yield _of_answer(claim, answer, result.excerpt)
+                yield _of_answer(claim, answer, result)
         return
     for position, claim in enumerate(claims):
         yield Answered(
@@ -148,7 +163,7 @@ def outcomes(fleet: Fleet, claims: Sequence[Claim], result: Result) -> Iterable[
         )
 
 
-def _of_answer(claim: Claim, answer: Answer, excerpt: str) -> Answered:
+def _of_answer(claim: Claim, answer: Answer, result: Result) -> Answered:
     match answer.outcome:
         case Outcome.FOUND:
             settlement = Settlement(claim, answer.outcome, Move.END, answer.note, len(answer.findings))
@@ -157,8 +172,8 @@ def _of_answer(claim: Claim, answer: Answer, excerpt: str) -> Answered:
         case Outcome.OVER_BUDGET:
             settlement = Settlement(claim, answer.outcome, Move.WAIT, answer.note, misses=claim.misses)
         case _:
-            settlement = Settlement(claim, answer.outcome, Move.END, answer.note, died=True, excerpt=excerpt)
-    return Answered(settlement, answer.findings, answer.candidates, answer.pictures)
+            settlement = Settlement(claim, answer.outcome, Move.END, answer.note, died=True, excerpt=result.excerpt)
+    return Answered(settlement, answer.findings, answer.candidates, answer.pictures, result.said_at)
 
 
 def _of_judgement(fleet: Fleet, claim: Claim, result: Result, *, alone: bool, first: bool, size: int) -> Settlement:
@@ -239,13 +254,8 @@ def _meet_albums(connection: Connection, subjects: list[Subject], kept: Sequence
     return rows.lock(connection, [subject.ref for subject in subjects])
 
 
-def _statements(
-    subjects: Sequence[Subject], kept: Sequence[Answered], said_at: datetime | None
-) -> Iterable[NewFinding]:
-    """What was found, as stated when the call began: a refresh forced while it was under way is not satisfied by it.
-
-    said_at: when a reply from the cache was asked for.
-    """
+def _statements(subjects: Sequence[Subject], kept: Sequence[Answered]) -> Iterable[NewFinding]:
+    """What was found, as stated when the call began: a refresh forced while it was under way is not satisfied by it."""
     by_id = {subject.ref.id: subject for subject in subjects}
     for each in kept:
         claim = each.settlement.claim
@@ -259,7 +269,7 @@ def _statements(
                 continue
             value = clean_value(target.ref.kind, finding.field, without_nul(finding.value))
             if value is not None:
-                moment, why = min(claim.claimed_at, said_at or claim.claimed_at), finding.reason
+                moment, why = min(claim.claimed_at, each.said_at or claim.claimed_at), finding.reason
                 stated = Statement(finding.field, value, finding.confidence, claim.source, moment, why)
                 yield NewFinding(target.ref.kind, target.ref.id, stated, claim.id)
 
