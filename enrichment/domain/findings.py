@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -11,8 +11,7 @@ if TYPE_CHECKING:
     from enrichment.domain.subjects import Kind
 
 
-@dataclass(frozen=True, slots=True)
-class Finding:
+class Finding(NamedTuple):
     """What a source's reply says about one field.
 
     confidence: 0 to 1, how sure the source and the match behind it are.
@@ -49,9 +48,11 @@ PRODUCER = "producer"
 """The source of what a producer handed in with its request: known, but found by nobody."""
 
 
-@dataclass(frozen=True, slots=True)
-class Statement:
-    """A finding as it is kept: with its source and the moment the source said it."""
+class Statement(NamedTuple):
+    """A finding as it is kept: with its source and the moment the source said it.
+
+    A tuple: a fleet reads hundreds for each track, and to make a frozen dataclass takes three times as long.
+    """
 
     field: str
     value: Any

@@ -15,10 +15,9 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
 from datetime import datetime
 from math import prod
-from typing import Any
+from typing import Any, NamedTuple
 
 from enrichment.domain.findings import Statement, origin, sure_enough
 from enrichment.domain.genres import genre
@@ -33,8 +32,7 @@ _DURATION_SLACK_MS = 3_000
 _WHOLE_MAPS = frozenset({"artwork"})
 
 
-@dataclass(frozen=True, slots=True)
-class Merged:
+class Merged(NamedTuple):
     """A field's value in the record.
 
     source, stated_at: of the statement that won, or of the strongest of those united. confidence: 0 to 1, with the
@@ -58,7 +56,7 @@ def merge(kind: Kind, statements: Iterable[Statement]) -> dict[str, Merged]:
         value = _normal(statement.field, clean_value(kind, statement.field, statement.value))
         if value is not None:
             as_stated = type(value) is type(statement.value) and value == statement.value
-            kept = statement if as_stated else replace(statement, value=value)
+            kept = statement if as_stated else statement._replace(value=value)
             by_field.setdefault(statement.field, []).append(kept)
     record = {}
     for name, stated in sorted(by_field.items()):
@@ -86,7 +84,7 @@ def _merge_field(field: Field, stated: Sequence[Statement]) -> Merged | None:
     said = _newest_of_each(stated)
     if field.name in _UNITED:
         values = _UNITED[field.name](said)
-        return replace(_united(said), value=values) if values else None
+        return _united(said)._replace(value=values) if values else None
     if field.shape == "list":
         return _best_list(said)
     if field.shape == "map" and field.name not in _WHOLE_MAPS:
@@ -135,27 +133,29 @@ def _best(said: Sequence[Statement]) -> Merged:
     if len(said) == 1:
         return _merged(said[0], said[0].confidence, said[0].reason)
     if all(_is_the_same(one.value, said[0].value) for one in said):
-        winner, support = said[0], _support(said[0], said)
+        winner, agreeing, support = said[0], said, _support(said)
     else:
-        supports = [_support(statement, said) for statement in said]
+        company = [[other for other in said if other is one or _agree(other, one)] for one in said]
+        supports = [_support(agreeing) for agreeing in company]
         at = min(range(len(said)), key=lambda at: (-round(supports[at], 9), -_precision(said[at]), *_order(said[at])))
-        winner, support = said[at], supports[at]
-    agreeing = sorted(one.source for one in said if one is not winner and _agree(one, winner))
-    why = f"also said by {', '.join(agreeing)}" if agreeing else f"the surest of {len(said)}"
-    return _merged(winner, support, "; ".join(filter(None, (winner.reason, why))), others=said)
+        winner, agreeing, support = said[at], company[at], supports[at]
+    also = sorted(one.source for one in agreeing if one is not winner)
+    why = f"also said by {', '.join(also)}" if also else f"the surest of {len(said)}"
+    reason = "; ".join(filter(None, (winner.reason, why)))
+    others = tuple(one for one in said if not any(one is each for each in agreeing))
+    return Merged(winner.value, winner.source, round(support, 3), winner.stated_at, reason, others)
 
 
 def _is_the_same(a: Any, b: Any) -> bool:
     return type(a) is type(b) and a == b
 
 
-def _support(statement: Statement, said: Sequence[Statement]) -> float:
+def _support(agreeing: Iterable[Statement]) -> float:
     """The chance that not all who say so are wrong, each origin counted once."""
     sure: dict[str, float] = {}
-    for other in said:
-        if other is statement or _agree(other, statement):
-            first = origin(other.source)
-            sure[first] = max(sure.get(first, 0.0), other.confidence)
+    for each in agreeing:
+        first = origin(each.source)
+        sure[first] = max(sure.get(first, 0.0), each.confidence)
     return sure.popitem()[1] if len(sure) == 1 else 1 - prod(1 - sure[first] for first in sorted(sure))
 
 
@@ -249,13 +249,13 @@ def _best_list(said: Sequence[Statement]) -> Merged:
 
 def _best_map(said: Sequence[Statement]) -> Merged:
     if len(said) == 1:
-        return replace(_united(said), value=dict(sorted(said[0].value.items())))
+        return _united(said)._replace(value=dict(sorted(said[0].value.items())))
     by_key: dict[str, list[Statement]] = {}
     for statement in said:
         for key, value in statement.value.items():
-            by_key.setdefault(key, []).append(replace(statement, value=value))
+            by_key.setdefault(key, []).append(statement._replace(value=value))
     best = {key: _best(stated) for key, stated in sorted(by_key.items())}
-    return replace(_united(said), value={key: merged.value for key, merged in best.items()})
+    return _united(said)._replace(value={key: merged.value for key, merged in best.items()})
 
 
 # --- what follows from other fields --------------------------------------------------------------------------------

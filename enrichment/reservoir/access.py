@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from sqlalchemy import Connection, text
+
+from enrichment.reservoir.documents import document
 
 _MAKE = text("""
 INSERT INTO access_tokens (name, user_id, digest, ending, scopes, expires_at)
@@ -60,7 +61,7 @@ INSERT INTO audit (who, action, target, details) VALUES (:who, :action, :target,
 
 def begin(connection: Connection, who: str, action: str, target: str, details: Mapping[str, Any]) -> int:
     """An action is about to be done. Returns the entry's number."""
-    values = {"who": who, "action": action, "target": target, "details": json.dumps(dict(details), default=str)}
+    values = {"who": who, "action": action, "target": target, "details": document(dict(details), str)}
     number: int = connection.execute(_BEGIN, values).scalar_one()
     return number
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import uuid
 from collections.abc import Collection, Sequence
 from dataclasses import asdict, dataclass
@@ -12,6 +11,7 @@ from typing import Literal
 from sqlalchemy import Connection, text
 
 from enrichment.domain.subjects import Kind
+from enrichment.reservoir.documents import document
 from enrichment.reservoir.subjects import Ref
 
 MANY = 32_767
@@ -150,7 +150,7 @@ class Keyed:
 
 def adopt(connection: Connection, kind: Kind, rows: Sequence[Keyed]) -> None:
     """These rows, locked, are like ours from now on; parents that they have stay."""
-    connection.execute(_ADOPT[kind], {"rows": json.dumps([asdict(row) for row in rows])})
+    connection.execute(_ADOPT[kind], {"rows": document([asdict(row) for row in rows])})
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,7 +183,7 @@ def grown_old(
 
     most: more than can have been settled at one moment, or it would not come to an end.
     """
-    values = {"rules": json.dumps([asdict(rule) for rule in rules]), "outcome": outcome, "most": most}
+    values = {"rules": document([asdict(rule) for rule in rules]), "outcome": outcome, "most": most}
     rows = connection.execute(_OLD, values | {"since": since, "until": until}).all()
     return {row.subject_id for row in rows}, rows[-1].old_at if len(rows) == most else until
 

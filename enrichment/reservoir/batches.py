@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,6 +12,7 @@ from sqlalchemy import Connection, text
 from enrichment.domain.findings import PRODUCER
 from enrichment.domain.subjects import Kind
 from enrichment.reservoir import subjects as rows
+from enrichment.reservoir.documents import document
 from enrichment.reservoir.subjects import Ref
 
 
@@ -57,7 +57,7 @@ def add(connection: Connection, batch: uuid.UUID, who: str, items: Sequence[Item
         for item in items
     ]
     connection.execute(_ADD, {"id": batch, "who": who})
-    connection.execute(_ADD_ITEMS, {"id": batch, "rows": json.dumps(found)})
+    connection.execute(_ADD_ITEMS, {"id": batch, "rows": document(found)})
 
 
 _HEAD = text("SELECT id, who, created_at, cancelled_at FROM batches WHERE id = :id")

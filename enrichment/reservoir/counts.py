@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 
 from sqlalchemy import Connection, text
+
+from enrichment.reservoir.documents import document
 
 Key = tuple[str, tuple[str, ...]]
 """A counter's name and the values of its labels."""
@@ -22,7 +23,7 @@ ON CONFLICT (name, labels) DO UPDATE SET value = c.value + excluded.value
 def add(connection: Connection, counted: Mapping[Key, float]) -> None:
     """Adds to each of these counters."""
     rows = [{"name": name, "labels": list(labels), "value": value} for (name, labels), value in counted.items()]
-    connection.execute(_ADD, {"rows": json.dumps(rows)})
+    connection.execute(_ADD, {"rows": document(rows)})
 
 
 _ALL = text("SELECT name, labels, value FROM counts")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 import uuid
 from collections.abc import Collection, Mapping, Sequence
@@ -10,6 +9,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import Connection, text
+
+from enrichment.reservoir.documents import document
 
 COLUMNS = (
     "id, what, state, source, question, kind, subject_id, lookup_id, outcome, error, attempts, created_at, acted_at, "
@@ -123,7 +124,7 @@ def message(
     values = {
         "error": _storable(error)[:LONGEST_ERROR],
         "body": body[:LARGEST_BODY],
-        "request": json.dumps(_storable(request or {})),
+        "request": document(_storable(request or {})),
         "correlation": correlation_id,
         "request_id": request_id,
     }
@@ -172,7 +173,7 @@ UPDATE dead_letters SET edited = CAST(:edited AS jsonb) WHERE id = :id AND state
 
 def edit(connection: Connection, letter: int, edited: Mapping[str, Any]) -> dict[str, Any] | None:
     """What a person puts in place of what was asked, as it is stored; None where the letter is not open."""
-    values = {"id": letter, "edited": json.dumps(_storable(edited))}
+    values = {"id": letter, "edited": document(_storable(edited))}
     stored: dict[str, Any] | None = connection.execute(_EDIT, values).scalar_one_or_none()
     return stored
 
@@ -239,7 +240,7 @@ def ask_again(
         {"id": each.id, "keys": dict(each.keys), "batch_key": batch_keys.get(each.id), "delay": spacing * position}
         for position, each in enumerate(letters, first)
     ]
-    connection.execute(_ASK_AGAIN, {"rows": json.dumps(rows), "priority": priority})
+    connection.execute(_ASK_AGAIN, {"rows": document(rows), "priority": priority})
 
 
 _CLOSE = text("""

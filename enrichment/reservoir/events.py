@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import uuid
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
@@ -12,6 +11,7 @@ from typing import Any
 from sqlalchemy import Connection, text
 
 from enrichment.domain.subjects import Kind
+from enrichment.reservoir.documents import document
 from enrichment.reservoir.subjects import Ref
 
 
@@ -64,7 +64,7 @@ ON CONFLICT (event_id, performer_id) DO UPDATE SET position = excluded.position,
 def put(connection: Connection, events: Sequence[NewEvent]) -> None:
     """These events as they are now, each given once: new ones are added, others and their bills brought up to date."""
     rows = [_row(event) for event in sorted(events, key=lambda event: event.external_id)]
-    ids = {row.external_id: row.id for row in connection.execute(_EVENTS, {"rows": json.dumps(rows)})}
+    ids = {row.external_id: row.id for row in connection.execute(_EVENTS, {"rows": document(rows)})}
     slots = [
         {
             "event_id": str(ids[event.external_id]),
@@ -75,7 +75,7 @@ def put(connection: Connection, events: Sequence[NewEvent]) -> None:
         for event in events
         for position, slot in enumerate(event.bill, start=1)
     ]
-    connection.execute(_BILLS, {"rows": json.dumps(slots), "events": list(ids.values())})
+    connection.execute(_BILLS, {"rows": document(slots), "events": list(ids.values())})
 
 
 def _row(event: NewEvent) -> dict[str, Any]:

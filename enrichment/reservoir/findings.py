@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import uuid
 from collections.abc import Collection, Sequence
 from dataclasses import asdict, dataclass
@@ -13,6 +12,7 @@ from sqlalchemy import Connection, text
 
 from enrichment.domain.findings import PERSON, Statement, marks
 from enrichment.domain.subjects import Kind
+from enrichment.reservoir.documents import document
 from enrichment.reservoir.subjects import Ref
 
 
@@ -53,7 +53,7 @@ def keep(connection: Connection, findings: Sequence[NewFinding]) -> None:
     """Each source's newest statement about each field; of two in one go the surer one."""
     if findings:
         rows = [_row(new) | {"place": place} for place, new in enumerate(findings)]
-        connection.execute(_UPSERT, {"rows": json.dumps(rows)})
+        connection.execute(_UPSERT, {"rows": document(rows)})
 
 
 def _row(new: NewFinding) -> dict[str, Any]:
@@ -82,7 +82,7 @@ ON CONFLICT (subject_id, field, source) DO UPDATE SET value = excluded.value, co
 
 def lock(connection: Connection, ref: Ref, field: str, value: Any, who: str) -> None:
     """A person's word on a field, which wins for ever. The subject must be locked."""
-    values = {"kind": ref.kind, "subject": ref.id, "field": field, "source": PERSON, "value": json.dumps(value)}
+    values = {"kind": ref.kind, "subject": ref.id, "field": field, "source": PERSON, "value": document(value)}
     connection.execute(_LOCK, {**values, "reason": f"locked by {who}"[:500]})
 
 
@@ -167,7 +167,7 @@ def ended(
     them; None at the end of all findings.
     """
     rows = connection.execute(
-        _ENDED, {"rules": json.dumps([asdict(rule) for rule in rules]), "after": after, "look": look, "most": most}
+        _ENDED, {"rules": document([asdict(rule) for rule in rules]), "after": after, "look": look, "most": most}
     ).all()
     found = [
         Ended(row.id, Kind(row.kind), row.subject_id, row.stated_at, row.renew) for row in rows if row.id is not None

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import uuid
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 
 from sqlalchemy import Connection, text
+
+from enrichment.reservoir.documents import document
 
 STOPPED_SECONDS = 10 * 365 * 86400.0
 """What a stop is to the limiter: a pause nobody lives to see the end of."""
@@ -201,7 +202,7 @@ WHERE source = :source
 
 def probed(connection: Connection, source: str, found: Mapping[str, str], seconds: float) -> None:
     """What a probe has found out, for the whole fleet; it is looked up again after so long."""
-    connection.execute(_PROBED, {"source": source, "found": json.dumps(dict(found)), "seconds": seconds})
+    connection.execute(_PROBED, {"source": source, "found": document(dict(found)), "seconds": seconds})
 
 
 # The row of the present hour is locked first, so that two workers cannot both take the last call of the day.

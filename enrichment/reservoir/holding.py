@@ -7,7 +7,6 @@ more urgency, for other fields, with other facts of the producer's, or once othe
 
 from __future__ import annotations
 
-import json
 import uuid
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
@@ -18,6 +17,7 @@ from sqlalchemy import Connection, TextClause, text
 
 from enrichment.domain.findings import PRODUCER
 from enrichment.domain.subjects import FIELDS, Kind, Status
+from enrichment.reservoir.documents import document
 from enrichment.reservoir.subjects import NAMES, Wish, scalars
 from enrichment.reservoir.twins import ANSWERS
 
@@ -135,5 +135,5 @@ def _executed(
     ]
     if not rows:
         return []
-    found = connection.execute(query, {"rows": json.dumps(rows), "now": now, "steps": steps, **more})
+    found = connection.execute(query, {"rows": document(rows), "now": now, "steps": steps, **more})
     return [Answered(id_, Status(status), priority, has_picture) for id_, status, priority, has_picture in found]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,6 +12,7 @@ from sqlalchemy import Connection, text
 
 from enrichment.domain.subjects import Kind
 from enrichment.domain.text import main_artist, name_key, title_key
+from enrichment.reservoir.documents import document
 from enrichment.reservoir.subjects import Ref, Subject, lock_names
 
 DURATION_SLACK_MS = 10_000
@@ -194,7 +194,7 @@ class _Resolver:
                 by_id[each.external_id] = match
             self.refs[each] = Ref(kind, match.id)
         if adopted:
-            self._connection.execute(_ADOPT[kind], {"rows": json.dumps(adopted)})
+            self._connection.execute(_ADOPT[kind], {"rows": document(adopted)})
         if new:
             self._create(kind, new)
 
@@ -220,7 +220,7 @@ class _Resolver:
             }
             for row, each in new
         ]
-        self._connection.execute(_INSERT[kind], {"rows": json.dumps(values)})
+        self._connection.execute(_INSERT[kind], {"rows": document(values)})
         self.created |= {Ref(kind, row.id) for row, _ in new}
 
     def _parents(self, kind: Kind, children: Sequence[Identity]) -> dict[Identity, str]:
@@ -262,7 +262,7 @@ def namesakes(connection: Connection, names: Sequence[str]) -> list[Ref]:
     keys = [Identity(Kind.PERFORMER, name=name).artist_key for name in names]
     new = [{"id": str(uuid.uuid4()), "name": name, "artist_key": key} for name, key in zip(names, keys, strict=True)]
     if new:
-        connection.execute(_NEW_PERFORMERS, {"rows": json.dumps(new)})
+        connection.execute(_NEW_PERFORMERS, {"rows": document(new)})
     return [Ref(Kind.PERFORMER, uuid.UUID(row["id"])) for row in new]
 
 

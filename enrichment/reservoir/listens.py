@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import uuid
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
@@ -12,6 +11,7 @@ from typing import Any
 from sqlalchemy import Connection, text
 
 from enrichment.domain.subjects import Status
+from enrichment.reservoir.documents import document
 from enrichment.reservoir.subjects import Ref
 
 Play = tuple[datetime, str, str]
@@ -49,7 +49,7 @@ def known(connection: Connection, user: str, plays: Collection[Play]) -> dict[Pl
         {"listened_at": moment.isoformat(), "artist_name": artist, "track_name": track}
         for moment, artist, track in plays
     ]
-    found = connection.execute(_KNOWN, {"user": user, "plays": json.dumps(given)})
+    found = connection.execute(_KNOWN, {"user": user, "plays": document(given)})
     return {(row.listened_at, row.artist_name, row.track_name): row.id for row in found}
 
 
@@ -89,7 +89,7 @@ def add(connection: Connection, listens: Sequence[NewListen]) -> set[uuid.UUID]:
         }
         for each in listens
     ]
-    return set(connection.execute(_ADD, {"rows": json.dumps(rows)}).scalars()) if rows else set()
+    return set(connection.execute(_ADD, {"rows": document(rows)}).scalars()) if rows else set()
 
 
 _UNLINKED = text("""
@@ -120,7 +120,7 @@ def link(connection: Connection, links: Mapping[uuid.UUID, tuple[uuid.UUID, uuid
         for listen, (track, album) in links.items()
     ]
     if rows:
-        connection.execute(_LINK, {"rows": json.dumps(rows)})
+        connection.execute(_LINK, {"rows": document(rows)})
 
 
 _FOLLOW = text("""

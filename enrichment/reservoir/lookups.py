@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import json
 import uuid
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, Row, text
 
 from enrichment.domain.subjects import Kind
+from enrichment.reservoir.documents import document
 
 GATHER_SECONDS = 120.0
 """How long a low_priority lookup waits for its batch to fill. LINERNOTES_SPEED divides it."""
@@ -62,7 +62,7 @@ def insert(connection: Connection, lookups: Sequence[NewLookup], gather_seconds:
         key = (new.subject_id.bytes, new.source, new.question)
         best[key] = max(best.get(key, new), new, key=lambda each: each.priority)
     ordered = [best[key] for key in sorted(best)]
-    rows = connection.execute(_INSERT, {"rows": json.dumps([_row(new) for new in ordered]), "gather": gather_seconds})
+    rows = connection.execute(_INSERT, {"rows": document([_row(new) for new in ordered]), "gather": gather_seconds})
     return {row.source for row in rows}
 
 
@@ -85,8 +85,7 @@ def _row(new: NewLookup) -> dict[str, Any]:
     }
 
 
-@dataclass(frozen=True, slots=True)
-class Asked:
+class Asked(NamedTuple):
     """What has become of a question about a subject: its open lookup, else the last that ended."""
 
     source: str
@@ -216,7 +215,7 @@ SELECT {_NOTHING_UNDER_WAY}
 
 def release_full(connection: Connection, source: str, sizes: Mapping[str, int], look: int = 5000) -> None:
     """Gathering lookups that fill a batch may be claimed. look: how many are looked at."""
-    connection.execute(_FULL, {"source": source, "sizes": json.dumps(dict(sizes)), "look": look})
+    connection.execute(_FULL, {"source": source, "sizes": document(dict(sizes)), "look": look})
 
 
 def release_idle(connection: Connection, sources: Collection[str], away: Collection[str]) -> set[str]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import uuid
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -30,6 +29,7 @@ from sqlalchemy import (
 from enrichment.domain.duplicates import DURATION_SLACK_MS, IDENTIFIERS, Weight
 from enrichment.domain.subjects import Kind
 from enrichment.domain.text import name_key
+from enrichment.reservoir.documents import document
 from enrichment.reservoir.subjects import Ref, Subject
 from models import TABLES, Base
 
@@ -102,7 +102,7 @@ def candidates(connection: Connection, kind: Kind, subjects: Sequence[Subject]) 
         if kind is Kind.PERFORMER and isinstance(alias, str)
     ]
     if aliases:
-        found |= {_pair(*row) for row in connection.execute(_OF_NAMES, {"rows": json.dumps(aliases)})}
+        found |= {_pair(*row) for row in connection.execute(_OF_NAMES, {"rows": document(aliases)})}
     return found | {_pair(*row) for row in connection.execute(_PROPOSED, {"ids": ids})}
 
 
@@ -158,13 +158,13 @@ def propose(connection: Connection, found: Sequence[NewDuplicate]) -> int:
         }
         for each in sorted(found, key=lambda each: each.pair)
     ]
-    return sum(row.is_new for row in connection.execute(_PROPOSE, {"rows": json.dumps(rows)})) if rows else 0
+    return sum(row.is_new for row in connection.execute(_PROPOSE, {"rows": document(rows)})) if rows else 0
 
 
 def withdraw(connection: Connection, pairs: Collection[Pair]) -> int:
     """These are two after all, or one of them is gone. Returns how many had been proposed."""
     rows = [{"first": str(first), "second": str(second)} for first, second in sorted(pairs)]
-    return connection.execute(_WITHDRAW, {"rows": json.dumps(rows)}).rowcount if rows else 0
+    return connection.execute(_WITHDRAW, {"rows": document(rows)}).rowcount if rows else 0
 
 
 _COLUMNS = "id, kind, first, second, state, score, certain, evidence, proposed_at, decided_at, decided_by, kept"
@@ -357,9 +357,9 @@ def _become_one(connection: Connection, kept: Subject, gone: Subject, undo: dict
     table, values = table_of(kept.ref.kind), {"kept": kept.ref.id, "gone": gone.ref.id}
     remove = delete(table).where(table.c.id == gone.ref.id).returning(_json(table))
     row = undo["row"] = connection.execute(remove).scalar_one()
-    connection.execute(_TAKE_OVER[kept.ref.kind], {**values, "row": json.dumps(row)})
+    connection.execute(_TAKE_OVER[kept.ref.kind], {**values, "row": document(row)})
     names = {"artist_key": row.get("artist_key", row.get("name_key")), "title_key": row.get("title_key") or ""}
-    told = {"kind": kept.ref.kind, "external_id": gone.external_id, "undo": json.dumps(undo)}
+    told = {"kind": kept.ref.kind, "external_id": gone.external_id, "undo": document(undo)}
     connection.execute(_REDIRECT, {**values, **told, **names})
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Any
@@ -10,6 +9,7 @@ from typing import Any
 from sqlalchemy import Connection, text
 
 from enrichment.domain.subjects import FIELDS, WANTED, Kind
+from enrichment.reservoir.documents import document
 from models import column_of
 
 BOUND = 2000
@@ -168,7 +168,7 @@ def note_minute(connection: Connection) -> None:
     """The last full minute is kept, unless it is already."""
     at = connection.execute(_LAST).scalar_one()
     if not connection.execute(_IS_NOTED, {"at": at}).scalar_one():
-        values = {"at": at, "days": KEPT_DAYS, "coverage": json.dumps(coverage(connection))}
+        values = {"at": at, "days": KEPT_DAYS, "coverage": document(coverage(connection))}
         connection.execute(_NOTE, values)
 
 

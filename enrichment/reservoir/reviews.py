@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import uuid
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
@@ -11,6 +10,7 @@ from typing import Any
 from sqlalchemy import Connection, text
 
 from enrichment.domain.subjects import FIELDS, Kind
+from enrichment.reservoir.documents import document
 from enrichment.reservoir.subjects import Ref
 
 NAMESAKES, SHARED_ID = "namesakes", "shared_id"
@@ -49,7 +49,7 @@ def put(connection: Connection, reviews: Sequence[NewReview]) -> None:
     """Writes doubts, or joins those that are there. Their subjects must be locked."""
     rows = {(new.ref.id.bytes, new.source, new.question): _row(new) for new in reviews}
     if rows:
-        connection.execute(_PUT, {"rows": json.dumps([rows[key] for key in sorted(rows)])})
+        connection.execute(_PUT, {"rows": document([rows[key] for key in sorted(rows)])})
 
 
 def _row(new: NewReview) -> Json:
@@ -97,7 +97,7 @@ def drop_answered(connection: Connection, known: Sequence[Known]) -> None:
         for each in known
     ]
     if rows:
-        connection.execute(_ANSWERED, {"rows": json.dumps(rows)})
+        connection.execute(_ANSWERED, {"rows": document(rows)})
 
 
 # --- one identifier on several performers ---------------------------------------------------------------------------
@@ -118,7 +118,7 @@ def shared(connection: Connection, identifiers: Collection[tuple[str, str]]) -> 
     rows = [{"field": field, "value": value} for field, value in sorted(identifiers)]
     found: dict[tuple[str, str], list[Any]] = {}
     if rows:
-        for row in connection.execute(_SHARERS, {"rows": json.dumps(rows), "most": MOST_SHARERS}):
+        for row in connection.execute(_SHARERS, {"rows": document(rows), "most": MOST_SHARERS}):
             found.setdefault((row.field, row.value), []).append(row)
     return {key: sharers for key, sharers in found.items() if len(sharers) > 1}
 
@@ -227,7 +227,7 @@ def reject(connection: Connection, rejected: Sequence[NotThis], who: str) -> Non
         for each in sorted(rejected, key=lambda each: (each.ref.id.bytes, each.field, each.value))
     ]
     if rows:
-        connection.execute(_REJECT, {"rows": json.dumps(rows), "who": who})
+        connection.execute(_REJECT, {"rows": document(rows), "who": who})
         connection.execute(_FORGET, {"subjects": sorted({each.ref.id for each in rejected})})
 
 

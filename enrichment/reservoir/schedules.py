@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import uuid
 from collections.abc import Collection
 from dataclasses import dataclass
@@ -10,6 +9,8 @@ from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Connection, text
+
+from enrichment.reservoir.documents import document
 
 _TICK = text("""
 INSERT INTO schedules (name, ticked_at) SELECT name, clock_timestamp() FROM unnest(CAST(:names AS text[])) AS n(name)
@@ -100,7 +101,7 @@ WHERE id = :id AND token = :token AND ended_at IS NULL
 
 def keep(connection: Connection, held: Held, seconds: float, *, outcome: str | None, error: str | None) -> bool:
     """How far the run has come, the lease for so long, and whether it has ended. False where another has taken it."""
-    values = {"id": held.id, "token": held.token, "cursor": json.dumps(held.cursor), "seconds": seconds}
+    values = {"id": held.id, "token": held.token, "cursor": document(held.cursor), "seconds": seconds}
     return connection.execute(_KEEP, values | {"outcome": outcome, "error": error}).rowcount == 1
 
 

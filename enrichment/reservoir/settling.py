@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import uuid
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
@@ -13,6 +12,7 @@ from sqlalchemy import Connection, text
 
 from enrichment.domain.outcomes import Outcome
 from enrichment.reservoir.claims import Claim
+from enrichment.reservoir.documents import document
 
 
 class Move(StrEnum):
@@ -75,7 +75,7 @@ def apply(connection: Connection, settlements: Sequence[Settlement], worker: uui
     if not settlements:
         return set()
     ordered = sorted(settlements, key=lambda settlement: settlement.claim.id)
-    rows = connection.execute(_FENCE, {"rows": json.dumps([_row(each) for each in ordered]), "worker": worker})
+    rows = connection.execute(_FENCE, {"rows": document([_row(each) for each in ordered]), "worker": worker})
     return set(rows.scalars())
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import uuid
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -13,6 +12,7 @@ from typing import Any
 from sqlalchemy import Connection, TextClause, text
 
 from enrichment.domain.subjects import FIELDS, INHERITED, Kind, Status
+from enrichment.reservoir.documents import document
 from enrichment.reservoir.lookups import MORE_TO_COME
 from models import TABLES, column_of
 
@@ -216,7 +216,7 @@ def link_albums(connection: Connection, albums: Mapping[uuid.UUID, uuid.UUID]) -
     """These tracks (locked) belong to these albums."""
     rows = [{"id": str(track), "album_id": str(album)} for track, album in albums.items()]
     if rows:
-        connection.execute(_LINK, {"rows": json.dumps(rows)})
+        connection.execute(_LINK, {"rows": document(rows)})
 
 
 NAMES = frozenset({"title", "artist", "name"})
@@ -254,12 +254,7 @@ def write(connection: Connection, changed: Sequence[Subject], now: datetime, *, 
     """The merged fields, and the parents, of these subjects. enriched: did somebody look for them?"""
     for kind, query in _WRITE.items():
         if rows := [_columns(subject, now, enriched=enriched) for subject in changed if subject.ref.kind is kind]:
-            connection.execute(query, {"rows": json.dumps(rows, default=_plain)})
-
-
-def _plain(value: uuid.UUID | datetime) -> str:
-    """What JSON has no type for."""
-    return value.isoformat() if isinstance(value, datetime) else str(value)
+            connection.execute(query, {"rows": document(rows)})
 
 
 def _columns(subject: Subject, now: datetime, *, enriched: bool) -> dict[str, Any]:
@@ -353,7 +348,7 @@ def write_statuses(connection: Connection, statuses: Sequence[NewStatus], now: d
         for new in statuses
     ]
     if rows:
-        connection.execute(_STATUS, {"rows": json.dumps(rows), "now": now, "steps": steps})
+        connection.execute(_STATUS, {"rows": document(rows), "now": now, "steps": steps})
 
 
 @dataclass(frozen=True, slots=True)
@@ -429,7 +424,7 @@ def want(connection: Connection, wishes: Sequence[Wish]) -> None:
     """Status rows for these subjects, each of which must be there once only."""
     rows = [wish.row() for wish in sorted(wishes, key=lambda wish: wish.ref.id.bytes)]
     if rows:
-        connection.execute(_WANT_OR_JOIN, {"rows": json.dumps(rows)})
+        connection.execute(_WANT_OR_JOIN, {"rows": document(rows)})
 
 
 _DEPENDANTS = text(f"""
@@ -472,7 +467,7 @@ def record_replans(connection: Connection, refs: Mapping[Ref, int]) -> None:
         for ref, priority in sorted(refs.items(), key=lambda item: item[0].id.bytes)
     ]
     if rows:
-        connection.execute(_RECORD, {"rows": json.dumps(rows)})
+        connection.execute(_RECORD, {"rows": document(rows)})
 
 
 # A background refresh: the status stays as it is while the answers that were missing come in.

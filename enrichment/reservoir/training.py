@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -12,6 +11,7 @@ from sqlalchemy import Connection, text
 
 from enrichment.domain.predicting import Model
 from enrichment.domain.subjects import Kind
+from enrichment.reservoir.documents import document
 
 Models = Mapping[tuple[str, str], Model]
 """By source and question."""
@@ -65,7 +65,7 @@ def keep(connection: Connection, models: Models) -> None:
         for (source, question), model in models.items()
     ]
     connection.execute(_FORGET)
-    connection.execute(_KEEP, {"rows": json.dumps(rows)})
+    connection.execute(_KEEP, {"rows": document(rows)})
 
 
 _MODELS = text("SELECT source, question, intercept, weights FROM source_models")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,6 +11,7 @@ from sqlalchemy import Connection, text
 
 from enrichment.domain.subjects import Kind
 from enrichment.reservoir.backfill import Found
+from enrichment.reservoir.documents import document
 from enrichment.reservoir.subjects import Ref
 
 STALE_DAYS = 90
@@ -136,7 +136,7 @@ WHERE e.enriched_at <= excluded.enriched_at
 
 def ingest(connection: Connection, file: str, rows: Sequence[dict[str, Any]]) -> int:
     """Keeps these rows of a file, and the latest of each artist. Returns of how many artists they are the latest."""
-    return connection.execute(_INGEST, {"file": file, "rows": json.dumps(rows)}).rowcount
+    return connection.execute(_INGEST, {"file": file, "rows": document(rows)}).rowcount
 
 
 def analyze(connection: Connection) -> None:

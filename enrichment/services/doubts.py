@@ -38,7 +38,7 @@ def identified(connection: Connection, subjects: Iterable[Subject], stated: Iter
     found = [
         Identified(performers[new.subject_id], new.statement.field, str(new.statement.value))
         for new in stated
-        if new.subject_id in performers and new.statement.field in ID_FIELDS
+        if new.statement.field in ID_FIELDS and new.subject_id in performers
     ]
     new_ones = [each for each in found if each.performer.values.get(each.field) != each.value]
     rows.lock_names(connection, (f"{each.field} {each.value}" for each in new_ones))

@@ -112,10 +112,12 @@ class Fleet:
 
     def usable(self, source: str, name: str) -> float:
         """Seconds that what this source says of a field may be used here; 0 for never."""
-        if (source, name) not in self._usable:
+        known = self._usable.get((source, name))
+        if known is None:
             terms = self.sources[source].terms if source in self.sources else None
-            self._usable[source, name] = terms.usable(name, commercial=self.commercial) if terms is not None else inf
-        return self._usable[source, name]
+            known = terms.usable(name, commercial=self.commercial) if terms is not None else inf
+            self._usable[source, name] = known
+        return known
 
     def permits(self, source: str, name: str) -> bool:
         """May what this source says of this field be used here at all?"""

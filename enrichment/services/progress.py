@@ -115,13 +115,12 @@ class _State:
         self.now, self.replans = rows.now_and_replans(connection, self.subjects)
         stated = findings.of(connection, self.subjects)
         self.silent = frozenset(id_ for id_, said in stated.items() if not said)
-        self.statements: dict[UUID, list[Statement]] = {id_: [] for id_ in stated}
+        self.statements: dict[UUID, list[Statement]] = {}
         self.lapsed: dict[tuple[UUID, str, str], datetime] = {}
-        for id_, each in ((id_, each) for id_, said in stated.items() for each in said):
-            if fleet.may_use(each, self.now):
-                self.statements[id_].append(each)
-            else:
-                self.lapsed[id_, each.source, each.field] = each.stated_at
+        for id_, said in stated.items():
+            lapsed = [each for each in said if not fleet.may_use(each, self.now)]
+            self.statements[id_] = [each for each in said if each not in lapsed] if lapsed else said
+            self.lapsed |= {(id_, each.source, each.field): each.stated_at for each in lapsed}
         self.asked = lookups.asked(connection, self.subjects)
         self.away = fleet.away(connection)
         self.models: training.Models = fleet.remembered("models", lambda: training.models(connection), MODELS_SECONDS)
