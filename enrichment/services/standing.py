@@ -101,6 +101,7 @@ def keep_in_step(fleet: Fleet) -> None:
     fleet.standings()  # with the keys there are
     with fleet.engine.connect() as connection:
         standings = fleet_rows.standings(connection)
+        deferred = lookups.sources_deferred(connection, fleet.sources)
     for source in fleet.sources:
         known = standings.get(source)
         if known is None:
@@ -108,7 +109,7 @@ def keep_in_step(fleet: Fleet) -> None:
         away = known.stopped or known.paused_for > LONG_PAUSE
         if away:
             _hold(fleet, source, known.paused_for if not known.stopped else fleet_rows.STOPPED_SECONDS, known.reason)
-        _put_in_line(fleet, source, away=away)
+        _put_in_line(fleet, source, away=away, some=source in deferred)
         if away != known.deferred:
             _mark(fleet, source, away=away)
 
@@ -126,13 +127,14 @@ def _mark(fleet: Fleet, source: str, *, away: bool) -> None:
     in_transaction(fleet.engine, lambda connection: fleet_rows.mark_deferred(connection, source, deferred=away))
 
 
-def _put_in_line(fleet: Fleet, source: str, *, away: bool) -> None:
-    """Lookups are put aside where nobody can ask them, and taken up where somebody can again."""
+def _put_in_line(fleet: Fleet, source: str, *, away: bool, some: bool) -> None:
+    """Lookups are put aside where nobody can ask them, and taken up, if there are some, where somebody can again."""
     if away:
         _each_chunk(fleet, lambda connection: lookups.defer(connection, source), back=False)
         return
-    missing = fleet.missing(source)
-    _each_chunk(fleet, lambda connection: lookups.take_up(connection, source, missing), back=True)
+    if some:
+        missing = fleet.missing(source)
+        _each_chunk(fleet, lambda connection: lookups.take_up(connection, source, missing), back=True)
     put_aside(fleet, source)
 
 
