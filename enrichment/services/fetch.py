@@ -11,6 +11,7 @@ import redis
 import structlog
 from sqlalchemy import Connection
 from sqlalchemy.exc import InterfaceError, OperationalError
+from sqlalchemy.exc import TimeoutError as NoConnectionLeft
 
 from enrichment.domain.outcomes import Judgement, Verdict
 from enrichment.domain.questions import COMPANY, Question
@@ -254,7 +255,7 @@ def _settle(fleet: Fleet, claims: list[Claim], result: Result) -> Advanced:
         return Advanced(frozenset())
     try:
         advanced = settle(fleet, claims, result)
-    except (OperationalError, InterfaceError):
+    except (OperationalError, InterfaceError, NoConnectionLeft):
         raise
     except Exception as error:
         # An answer that we cannot settle must not come back for ever: it is treated like one that we cannot read.

@@ -62,7 +62,7 @@ class Fleet:
     keys: what opens the sources, as it changes. questions, steps: what can be asked, with the keys and by the terms
     there are. commercial: LINERNOTES_COMMERCIAL. merge_certain: LINERNOTES_MERGE_CERTAIN.
     held: tokens of the claims that are in this process' hands. unfreed: what frees slots and tickets for which the
-    limiter was away.
+    limiter was away. settles, refills: what threads of this process want at a time.
     sleep: waits, and returns early when the worker is told to stop (stopping). monotonic: seconds. speed:
     LINERNOTES_SPEED.
     """

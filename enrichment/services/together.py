@@ -8,15 +8,14 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 
-from sqlalchemy.exc import InterfaceError, OperationalError
+from sqlalchemy.exc import InterfaceError, SQLAlchemyError
+
+from enrichment.reservoir.retrying import passes
 
 Item = TypeVar("Item")
 Done = TypeVar("Done")
 
 Work = Callable[[Sequence[Item]], Done]
-
-_AWAY = (OperationalError, InterfaceError)
-"""The database is: trying each alone would only take longer."""
 
 
 @dataclass(slots=True)
@@ -96,9 +95,14 @@ def _attempt(served: Sequence[_Wish[Item, Done]], work: Work[Item, Done]) -> Non
     try:
         served[0].done = work([each.item for each in served])
     except BaseException as error:  # noqa: BLE001 - it is raised in the threads whose work this was
-        if len(served) > 1 and isinstance(error, Exception) and not isinstance(error, _AWAY):
+        if len(served) > 1 and isinstance(error, Exception) and not _is_away(error):
             for each in served:
                 _attempt([each], work)
         else:
             for each in served:
                 each.error = error
+
+
+def _is_away(error: Exception) -> bool:
+    """Is the database? Then to try each alone would only take longer."""
+    return isinstance(error, InterfaceError) or (isinstance(error, SQLAlchemyError) and passes(error))

@@ -137,6 +137,22 @@ def test_a_database_that_is_away_is_away_for_all(crowd: Crowd) -> None:
     assert tried == [["a", "b"]]
 
 
+def test_a_database_that_is_there_and_will_not_is_asked_for_each(crowd: Crowd) -> None:
+    class TooLongError(Exception):
+        sqlstate = "54000"
+
+    def work(items: Sequence[str]) -> str:
+        if "bad" in items:
+            raise OperationalError("INSERT", {}, TooLongError())
+        return "done"
+
+    with crowd.held():
+        comers = [crowd.comes(name, work) for name in ("bad", "b")]
+    with pytest.raises(OperationalError):
+        comers[0].result()
+    assert comers[1].result() == "done"
+
+
 def test_a_thread_that_is_told_to_end_leaves_nobody_waiting(crowd: Crowd) -> None:
     def work(_: Sequence[str]) -> None:
         raise SystemExit
