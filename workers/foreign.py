@@ -133,7 +133,7 @@ def _submit(read: Sequence[tuple[Message, Order]]) -> None:
     try:
         refusals = intake.take_tracks(process.fleet(), [order for _, order in read])
     except Exception as error:
-        if isinstance(error, SQLAlchemyError) and passes(error):
+        if passes(error):
             raise
         log.exception("message of the foreign queue cannot be submitted", messages=len(read))
         _submit_apart(read, f"{type(error).__name__}: {error}")

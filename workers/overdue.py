@@ -6,7 +6,6 @@ import time
 
 import redis
 import structlog
-from sqlalchemy.exc import SQLAlchemyError
 
 from enrichment.domain.orders import Order, id_of
 from enrichment.reservoir import requests as taken_in
@@ -93,7 +92,7 @@ def _submit(order: Order) -> None:
     try:
         refused = intake.take(process.fleet(), order).refused
     except Exception as error:
-        if isinstance(error, redis.RedisError) or (isinstance(error, SQLAlchemyError) and passes(error)):
+        if isinstance(error, redis.RedisError) or passes(error):
             raise
         # Nobody has foreseen it; it must not keep the others waiting.
         log.exception("entry of the journal cannot be submitted", task=order.task)

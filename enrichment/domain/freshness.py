@@ -32,7 +32,7 @@ def usable_until(statement: Statement, seconds: float) -> datetime:
 
 def may_use(statement: Statement, seconds: float, now: datetime) -> bool:
     """May this statement still be used? What was dropped has no value any more."""
-    return statement.value is not None and (seconds == inf or now < usable_until(statement, seconds))
+    return statement.value is not None and now < usable_until(statement, seconds)
 
 
 def satisfies(stated_at: datetime, forced_at: datetime | None) -> bool:

@@ -266,21 +266,19 @@ def calls_waiting(
     return found
 
 
-_WITH_SOME = """
-SELECT source FROM unnest(CAST(:sources AS text[])) AS s(source)
-WHERE EXISTS (SELECT FROM lookups l WHERE l.source = s.source AND l.state = '{state}')
-"""
-_WAITING, _DEFERRED = text(_WITH_SOME.format(state="waiting")), text(_WITH_SOME.format(state="deferred"))
+# As plain values the states lead to the indexes made for them.
+_WITH_SOME = {
+    state: text(f"""
+    SELECT source FROM unnest(CAST(:sources AS text[])) AS s(source)
+    WHERE EXISTS (SELECT FROM lookups l WHERE l.source = s.source AND l.state = '{state}')
+    """)  # noqa: S608 - constants
+    for state in ("waiting", "deferred")
+}
 
 
-def sources_waiting(connection: Connection, sources: Collection[str]) -> list[str]:
-    """Those of the sources that have something to be claimed."""
-    return list(connection.execute(_WAITING, {"sources": list(sources)}).scalars())
-
-
-def sources_deferred(connection: Connection, sources: Collection[str]) -> set[str]:
-    """Those of the sources of which something is put aside."""
-    return set(connection.execute(_DEFERRED, {"sources": list(sources)}).scalars())
+def sources_with(connection: Connection, sources: Collection[str], state: str) -> set[str]:
+    """Those of the sources that have lookups in this state, "waiting" or "deferred"."""
+    return set(connection.execute(_WITH_SOME[state], {"sources": list(sources)}).scalars())
 
 
 _DEFER = text("""

@@ -8,7 +8,7 @@ from typing import TypeVar
 
 import structlog
 from sqlalchemy import Connection, Engine
-from sqlalchemy.exc import DBAPIError, OperationalError, SQLAlchemyError
+from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as NoConnectionLeft
 
 T = TypeVar("T")
@@ -47,13 +47,14 @@ def in_transaction(
         delay = min(2.0, delay * 2)
 
 
-def passes(error: SQLAlchemyError) -> bool:
+def passes(error: BaseException) -> bool:
     """Is it the database, or what we may have of it, that is not there now? Else doing it again would not help."""
     if not isinstance(error, DBAPIError):
         return isinstance(error, NoConnectionLeft)
     state = getattr(error.orig, "sqlstate", None)
     return (
         error.connection_invalidated
+        or isinstance(error, InterfaceError)
         or state in (_DEADLOCK, _SERIALIZATION, _LOCK_TIMEOUT)
         or (isinstance(error, OperationalError) and (state is None or state.startswith(("08", "57", "53"))))
     )

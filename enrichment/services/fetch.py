@@ -10,8 +10,6 @@ from dataclasses import dataclass, replace
 import redis
 import structlog
 from sqlalchemy import Connection
-from sqlalchemy.exc import InterfaceError, OperationalError
-from sqlalchemy.exc import TimeoutError as NoConnectionLeft
 
 from enrichment.domain.outcomes import Judgement, Verdict
 from enrichment.domain.questions import COMPANY, Question
@@ -19,6 +17,7 @@ from enrichment.reservoir import claims as line
 from enrichment.reservoir import company
 from enrichment.reservoir.claims import Claim
 from enrichment.reservoir.lookups import is_at_rest
+from enrichment.reservoir.retrying import passes
 from enrichment.services import probing, standing
 from enrichment.services.counting import CLAIM
 from enrichment.services.fleet import Fleet
@@ -255,9 +254,9 @@ def _settle(fleet: Fleet, claims: list[Claim], result: Result) -> Advanced:
         return Advanced(frozenset())
     try:
         advanced = settle(fleet, claims, result)
-    except (OperationalError, InterfaceError, NoConnectionLeft):
-        raise
     except Exception as error:
+        if passes(error):
+            raise
         # An answer that we cannot settle must not come back for ever: it is treated like one that we cannot read.
         log.exception("answer cannot be settled", source=claims[0].source, question=claims[0].question)
         unsettled = Judgement(Verdict.UNREADABLE, message=f"cannot be settled: {type(error).__name__}: {error}"[:500])

@@ -16,7 +16,6 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 import structlog
 from cronsim import CronSim, CronSimError
 from sqlalchemy import Connection
-from sqlalchemy.exc import SQLAlchemyError
 
 from enrichment.reservoir import schedules as rows
 from enrichment.reservoir.retrying import in_transaction, passes
@@ -220,7 +219,7 @@ class Schedules:
         try:
             step = schedule.job(self.fleet, held.cursor)
         except Exception as error:
-            if isinstance(error, SQLAlchemyError) and passes(error):
+            if passes(error):
                 raise
             log.exception("Schedule failed", schedule=schedule.name, run=held.id)
             schedule.undo(held.cursor)

@@ -101,7 +101,7 @@ def keep_in_step(fleet: Fleet) -> None:
     fleet.standings()  # with the keys there are
     with fleet.engine.connect() as connection:
         standings = fleet_rows.standings(connection)
-        deferred = lookups.sources_deferred(connection, fleet.sources)
+        deferred = lookups.sources_with(connection, fleet.sources, "deferred")
     for source in fleet.sources:
         known = standings.get(source)
         if known is None:

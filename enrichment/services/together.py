@@ -8,8 +8,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 
-from sqlalchemy.exc import InterfaceError, SQLAlchemyError
-
 from enrichment.reservoir.retrying import passes
 
 Item = TypeVar("Item")
@@ -95,14 +93,9 @@ def _attempt(served: Sequence[_Wish[Item, Done]], work: Work[Item, Done]) -> Non
     try:
         served[0].done = work([each.item for each in served])
     except BaseException as error:  # noqa: BLE001 - it is raised in the threads whose work this was
-        if len(served) > 1 and isinstance(error, Exception) and not _is_away(error):
+        if len(served) > 1 and isinstance(error, Exception) and not passes(error):
             for each in served:
                 _attempt([each], work)
         else:
             for each in served:
                 each.error = error
-
-
-def _is_away(error: Exception) -> bool:
-    """Is the database? Then to try each alone would only take longer."""
-    return isinstance(error, InterfaceError) or (isinstance(error, SQLAlchemyError) and passes(error))
