@@ -40,6 +40,16 @@ class Channel(stock.Channel):
     journal = True
     from_transport_options = (*stock.Channel.from_transport_options, "journal")  # type: ignore[assignment]  # one more
 
+    _made: Any = None
+
+    def _create_client(self, asynchronous: bool = False) -> Any:
+        """One for all commands of a pool: the stock channel makes one for each, which takes longer than the command."""
+        if asynchronous:
+            return super()._create_client(asynchronous=True)
+        if self._made is None or self._made.connection_pool is not self.pool:
+            self._made = super()._create_client()
+        return self._made
+
     def _put(self, queue: str, message: Any, **options: Any) -> None:
         headers = message.get("headers")
         if not self.journal or not is_journaled(headers):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -266,12 +266,12 @@ def namesakes(connection: Connection, names: Sequence[str]) -> list[Ref]:
     return [Ref(Kind.PERFORMER, uuid.UUID(row["id"])) for row in new]
 
 
-def album_of(connection: Connection, artist: str, title: str) -> Ref | None:
-    """The album of these names, created where it is new; its name must have been locked."""
+def albums_of(connection: Connection, names: Iterable[tuple[str, str]]) -> dict[tuple[str, str], Ref]:
+    """The albums of these artists and titles, created where they are new; their names must have been locked."""
     resolver = _Resolver(connection)
-    identity = Identity(Kind.ALBUM, name=artist, title=title)
-    resolver.resolve(Kind.ALBUM, [identity])
-    return resolver.refs.get(identity)
+    meant = {pair: Identity(Kind.ALBUM, name=pair[0], title=pair[1]) for pair in names}
+    resolver.resolve(Kind.ALBUM, list(meant.values()))
+    return {pair: resolver.refs[identity] for pair, identity in meant.items() if identity in resolver.refs}
 
 
 def subject_lock(subject: Subject) -> list[str]:
@@ -282,7 +282,7 @@ def subject_lock(subject: Subject) -> list[str]:
 
 
 def album_lock(artist: str, title: str) -> list[str]:
-    """The names to lock before `album_of`."""
+    """The names to lock before `albums_of`."""
     return _lock_names(Identity(Kind.ALBUM, name=artist, title=title))
 
 

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from math import inf
 
 import psycopg
-from sqlalchemy import Engine, create_engine, event
+from sqlalchemy import Connection, Engine, create_engine, event
 from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.exc import InvalidatePoolError
 from sqlalchemy.pool import ConnectionPoolEntry, PoolProxiedConnection
@@ -66,3 +66,8 @@ def make_engine(database_url: str, connections: int, monotonic: Callable[[], flo
     event.listen(engine, "checkin", come_back)
     event.listen(engine, "checkout", go_out)
     return engine
+
+
+def at_once(engine: Engine) -> Connection:
+    """A connection on which each statement is a transaction of its own: BEGIN and COMMIT are round trips too."""
+    return engine.connect().execution_options(isolation_level="AUTOCOMMIT")

@@ -17,6 +17,7 @@ from enrichment.reservoir import claims as line
 from enrichment.reservoir import company
 from enrichment.reservoir.claims import Claim
 from enrichment.reservoir.lookups import is_at_rest
+from enrichment.reservoir.pool import at_once
 from enrichment.reservoir.retrying import passes
 from enrichment.services import probing, standing
 from enrichment.services.counting import CLAIM
@@ -136,20 +137,24 @@ def _use(fleet: Fleet, source: str, turn: Turn, place: _Place) -> Fetched:
             with span("settle", followed, source=source, verdict=str(result.judgement.verdict)):
                 advanced = _settle(fleet, claims, result)
         refill_all(fleet, advanced.sources)
-        _go_on(fleet, source)
         lookups += len(claims)
         kinds |= {claim.kind for claim in claims}
         found += sum(1 for answer in result.answers if answer.findings)
         verdict = result.judgement.verdict
         outcome = f"{verdict}, from the cache" if result.hits and not result.calls else verdict
+    _go_on(fleet, source)
     return Fetched(source, frozenset(kinds), lookups, found, outcome)
 
 
 def _go_on(fleet: Fleet, source: str) -> None:
-    """Where nothing else is under way, what waits for the steward's next round is done now."""
-    if has_line(fleet, source):
+    """Where nothing else is under way, what waits for the steward's next round is done now.
+
+    Whoever has nothing left in hand last looks for all threads of the process, also if it had nothing to ask: the
+    others saw its claim in the making.
+    """
+    if fleet.held or has_line(fleet, source):
         return
-    with fleet.engine.begin() as connection:
+    with at_once(fleet.engine) as connection:
         at_rest = is_at_rest(connection, fleet.away(connection))
     if at_rest:
         replan_all(fleet)

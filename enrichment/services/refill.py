@@ -12,6 +12,7 @@ from kombu.exceptions import OperationalError as BrokerError
 from sqlalchemy.exc import DBAPIError
 
 from enrichment.reservoir import lookups
+from enrichment.reservoir.pool import at_once
 from enrichment.services import probing
 from enrichment.services.fleet import Fleet
 
@@ -73,14 +74,15 @@ def _calls_waiting(fleet: Fleet, rooms: Mapping[str, int]) -> dict[str, int]:
     look = {
         source: min(4000, (LONG_LINE + 1) * rooms[source] * max(sizes[source].values(), default=1)) for source in short
     }
-    with fleet.engine.begin() as connection:
+    with at_once(fleet.engine) as connection:
         lines = lookups.calls_waiting(connection, sizes, look)
         released = {source for source, line in lines.items() if line.full}
         for source in released:
             lookups.release_full(connection, source, sizes[source])
-        away = fleet.away(connection)
-        if not released and not any(line.calls for source, line in lines.items() if source not in away):
-            released = lookups.release_idle(connection, short, away)
+        if not released and not fleet.held:  # what this process has in hand is under way, and is followed by a look
+            away = fleet.away(connection)
+            if not any(line.calls for source, line in lines.items() if source not in away):
+                released = lookups.release_idle(connection, short, away)
         if released:
             lines |= lookups.calls_waiting(connection, sizes, {source: look[source] for source in released})
     for source, line in lines.items():

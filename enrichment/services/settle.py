@@ -22,7 +22,7 @@ from enrichment.reservoir import subjects as rows
 from enrichment.reservoir.artwork import Sized
 from enrichment.reservoir.claims import Claim
 from enrichment.reservoir.findings import NewFinding
-from enrichment.reservoir.identities import album_lock, album_of
+from enrichment.reservoir.identities import album_lock, albums_of
 from enrichment.reservoir.retrying import in_transaction
 from enrichment.reservoir.settling import Move, Settlement
 from enrichment.reservoir.subjects import Ref, Subject
@@ -238,18 +238,18 @@ def _album_title(each: Answered) -> str | None:
 def _meet_albums(connection: Connection, subjects: list[Subject], kept: Sequence[Answered]) -> list[Subject]:
     """Tracks without an album get the one that a reply names; it is locked and read with the others."""
     by_id = {subject.ref.id: subject for subject in subjects}
-    links: dict[UUID, UUID] = {}
+    named: dict[UUID, tuple[str, str]] = {}
     for each in kept:
         track = by_id.get(each.settlement.claim.subject_id)
         title = _album_title(each)
-        if track is None or track.ref.kind is not Kind.TRACK or Kind.ALBUM in track.parents or not title:
-            continue
-        album = album_of(connection, track.values["artist_name"], title)
-        if album is not None:
-            track.parents[Kind.ALBUM] = album.id
-            links[track.ref.id] = album.id
-    if not links:
+        if track is not None and track.ref.kind is Kind.TRACK and Kind.ALBUM not in track.parents and title:
+            named.setdefault(track.ref.id, (track.values["artist_name"], title))
+    if not named:
         return subjects
+    albums = albums_of(connection, named.values())
+    links = {track: albums[names].id for track, names in named.items() if names in albums}
+    for track_id, album_id in links.items():
+        by_id[track_id].parents[Kind.ALBUM] = album_id
     rows.link_albums(connection, links)
     return rows.lock(connection, [subject.ref for subject in subjects])
 
