@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import uuid
 from collections.abc import Iterator
 from typing import Any
 
@@ -177,3 +178,35 @@ def test_what_was_found_before_a_batch_was_cancelled_is_merged_too(bench: Bench)
     assert record(bench, track) == ISRC
     row = bench.status(track)
     assert (row.status, row.sources_used) == ("partial", ["codes"])
+
+
+def fetched_nothing(bench: Bench) -> None:
+    """A message of a source for which nothing waits."""
+    (ticket,) = bench.fleet.limiter.admit("codes", 1, [uuid.uuid4().hex])
+    assert fetch(bench.fleet, "codes", ticket).outcome == "nothing to ask"
+
+
+def test_whoever_has_nothing_left_in_hand_last_sees_that_all_is_at_rest(bench: Bench) -> None:
+    others = uuid.uuid4()
+    bench.fleet.held.add(others)
+    bench.track(priority=LOW)
+    fetched_nothing(bench)
+    assert not bench.tickets, "another thread's answers may bring more that shares their calls"
+    bench.fleet.held.discard(others)
+    fetched_nothing(bench)
+    assert {source for source, _ in bench.tickets} == {"codes"}
+
+
+def test_albums_that_replies_name_are_found_or_made_in_one_go(bench: Bench, upstream: Upstream) -> None:
+    upstream.answers["isrc"] = lambda keys: {
+        "isrc": f"GBAAA980032{len(keys['title'])}",
+        "album.title": keys["title"][0],
+    }
+    tracks = [bench.track(title, priority=LOW) for title in ("Angel", "Atlas one", "Ba", "Black")]
+    answered(bench, "codes")
+    linked = bench.rows(
+        "SELECT t.id, a.title, a.artist FROM tracks t JOIN albums a ON a.id = t.album_id ORDER BY t.title"
+    )
+    assert [row.id for row in linked] == tracks
+    assert [row.title for row in linked] == ["A", "A", "B", "B"]
+    assert bench.rows("SELECT count(*) FROM albums")[0][0] == 2

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -100,3 +103,48 @@ def test_sigterm_ends_a_worker_in_good_order(environ: dict[str, str], rows: Rows
         assert started.stop() == 0
 
     assert not rows("SELECT 1 FROM workers")
+
+
+@contextmanager
+def _watched(producer: Celery) -> Iterator[list[dict[str, Any]]]:
+    """All events of workers as Flower gets them; the list is filled once the first has come."""
+    seen: list[dict[str, Any]] = []
+    with producer.connection_for_read() as connection:
+        receiver = producer.events.Receiver(connection, handlers={"*": seen.append})
+        thread = threading.Thread(target=lambda: receiver.capture(limit=None, timeout=None, wakeup=False))
+        thread.start()
+        try:
+            eventually(lambda: seen, what="a heartbeat")
+            yield seen
+        finally:
+            receiver.should_stop = True
+            thread.join(timeout=10)
+
+
+def test_who_watches_sees_each_task_once_up_to_the_last(
+    environ: dict[str, str], producer: Celery, rows: Rows, tmp_path: Path
+) -> None:
+    with worker(environ, tmp_path / "worker.log") as started, _watched(producer) as seen:
+        producer.send_task("enrich_tracks", args=[[{"artist": ""}]], task_id="first")
+        eventually(lambda: any(event.get("uuid") == "first" for event in seen), what="its event")
+        producer.send_task("enrich_tracks", args=[[{"artist": ""}]], task_id="last")
+        eventually(lambda: len(_letters(rows)) == 2)
+
+        started.stop()
+
+        eventually(lambda: any(event["type"] == "worker-offline" for event in seen))
+        told = [(event["uuid"], event["type"]) for event in seen if event.get("uuid") in ("first", "last")]
+        steps = ("task-received", "task-started", "task-succeeded")
+        assert told == [(task, step) for task in ("first", "last") for step in steps]
+
+
+def test_a_channel_has_one_client_for_its_commands(empty: Empty, producer: Celery) -> None:
+    with producer.connection_for_write() as connection:
+        channel: Any = connection.default_channel
+        with channel.conn_or_acquire() as one, channel.conn_or_acquire() as again:
+            assert one is again
+            assert one.ping()
+        channel._disconnect_pools()
+        with channel.conn_or_acquire() as other:
+            assert other is not one
+            assert other.ping()
