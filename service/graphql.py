@@ -17,6 +17,7 @@ from strawberry.fastapi import BaseContext, GraphQLRouter
 from strawberry.scalars import JSON
 
 from enrichment.domain.subjects import Kind
+from enrichment.reservoir.pool import at_once
 from enrichment.reservoir.subjects import Ref
 from enrichment.services import outlook, report
 from enrichment.services.requests import BadRequest, TrackRequest, read
@@ -173,7 +174,7 @@ async def _records(info: Info, kind: Kind, ids: Sequence[str]) -> list[tuple[Ref
 
     def look() -> list[tuple[Ref, report.Record] | None]:
         refs = [outlook.find(service.fleet, kind, _checked(given)) for given in ids]
-        with service.fleet.engine.connect() as connection:
+        with at_once(service.fleet.engine) as connection:
             found = report.records(connection, {ref for ref in refs if ref is not None})
         return [(ref, found[ref]) if ref in found else None for ref in refs]
 

@@ -9,6 +9,7 @@ from typing import Any
 import structlog
 
 from enrichment.reservoir import access
+from enrichment.reservoir.pool import at_once
 from enrichment.reservoir.retrying import in_transaction
 from enrichment.services.fleet import Fleet
 
@@ -38,5 +39,5 @@ def entries(
 
     who: part of its name, in any case. below: for the next page, the last one's id.
     """
-    with fleet.engine.connect() as connection:
+    with at_once(fleet.engine) as connection:
         return access.entries(connection, target, who, most, below)

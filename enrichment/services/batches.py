@@ -14,6 +14,7 @@ from sqlalchemy import Connection
 from enrichment.domain.subjects import Status
 from enrichment.reservoir import batches as rows
 from enrichment.reservoir.batches import Head, Item
+from enrichment.reservoir.pool import at_once
 from enrichment.reservoir.retrying import in_transaction
 from enrichment.services import report
 from enrichment.services.fleet import Fleet
@@ -73,7 +74,7 @@ def _plain(complaint: str) -> str:
 
 def head(fleet: Fleet, batch: uuid.UUID) -> Head | None:
     """Whose it is, and since when."""
-    with fleet.engine.connect() as connection:
+    with at_once(fleet.engine) as connection:
         return rows.head(connection, batch)
 
 
@@ -81,7 +82,7 @@ def progress(fleet: Fleet, batch: Head) -> dict[str, Any]:
     """`batch_id`, `status` (open, ended, cancelled), `total`, and how many items are `accepted`, `rejected`,
     `pending`, `in_progress`, `completed`, `partial`, `failed`.
     """
-    with fleet.engine.connect() as connection:
+    with at_once(fleet.engine) as connection:
         counted = rows.counted(connection, batch.id)
     rejected = counted.pop("rejected", 0)
     by_status = {str(status): counted.get(status, 0) for status in Status}
@@ -102,7 +103,7 @@ def results(fleet: Fleet, batch: uuid.UUID, first: int = 0, most: int = 1000) ->
     """What has come of its items, in their order: the contract of POST /enrich, with `index`; of those that were not
     accepted `status` "rejected" and `errors`.
     """
-    with fleet.engine.connect() as connection:
+    with at_once(fleet.engine) as connection:
         items = rows.items(connection, batch, first, most)
     come = report.answers(fleet, {item.ref for item in items if item.ref is not None})
     return [

@@ -16,6 +16,7 @@ from enrichment.domain.questions import Question
 from enrichment.domain.subjects import Kind, Lane
 from enrichment.reservoir import dead_letters as rows
 from enrichment.reservoir.dead_letters import Again, Asked, Filter
+from enrichment.reservoir.pool import at_once
 from enrichment.reservoir.retrying import in_transaction
 from enrichment.reservoir.subjects import reopen
 from enrichment.services import intake
@@ -49,7 +50,7 @@ def letters(
     fleet: Fleet, which: Filter | None = None, *, most: int = 100, below: int | None = None
 ) -> list[dict[str, Any]]:
     """The newest such letters, open ones where nothing else is said. below: for the next page, the last one's id."""
-    with fleet.engine.connect() as connection:
+    with at_once(fleet.engine) as connection:
         found = rows.listed(connection, which or Filter(), most=most, below=below)
     return [{**each, "error": _hidden(fleet, each["error"])} for each in found]
 
@@ -61,7 +62,7 @@ def letter(fleet: Fleet, number: int) -> dict[str, Any] | None:
     `body`: the beginning of a raw message, of `body_bytes` bytes. `tried`: what each attempt came to. `trace_id`: the
     producer's correlation id, else the message's own.
     """
-    with fleet.engine.connect() as connection:
+    with at_once(fleet.engine) as connection:
         found = rows.shown(connection, number, SHOWN_BYTES)
     if found is None:
         return None
@@ -103,7 +104,7 @@ def edit(
     `args`, `kwargs`), instead of what differs. task: that the message should have named. Raises Unknown where there is
     no such open letter, and BadRequest where the result could not be asked.
     """
-    with fleet.engine.connect() as connection:
+    with at_once(fleet.engine) as connection:
         asked = rows.asked(connection, number)
     if asked is None:
         raise Unknown(f"there is no open dead letter {number}")
@@ -217,7 +218,7 @@ def _batch_key(fleet: Fleet, letter: Again) -> str:
 
 
 def _hand_in_again(fleet: Fleet, number: int, priority: int | None, spacing: float, come: Replayed) -> None:
-    with fleet.engine.connect() as connection:
+    with at_once(fleet.engine) as connection:
         asked = rows.asked(connection, number)
     if asked is None or asked.what != "message":
         return
@@ -254,11 +255,11 @@ def _each(fleet: Fleet, which: Filter, act: Callable[[Collection[int], Connectio
 
 def _chunks(fleet: Fleet, which: Filter) -> Iterator[Sequence[int]]:
     """The letters that are there now, some at a time; those that come meanwhile are left alone."""
-    with fleet.engine.connect() as connection:
+    with at_once(fleet.engine) as connection:
         until = rows.newest(connection)
     above = 0
     while True:
-        with fleet.engine.connect() as connection:
+        with at_once(fleet.engine) as connection:
             ids = rows.numbers(connection, which, most=CHUNK, above=above, until=until)
         if not ids:
             return

@@ -26,6 +26,7 @@ from enrichment.reservoir import levels, settling
 from enrichment.reservoir.fleet import SourceStanding, WorkerCard
 from enrichment.reservoir.keys import Keys
 from enrichment.reservoir.lookups import GATHER_SECONDS
+from enrichment.reservoir.pool import at_once
 from enrichment.reservoir.settling import Settlement
 from enrichment.services.counting import Tally
 from enrichment.services.together import Together
@@ -197,7 +198,7 @@ class Fleet:
         return found
 
     def _read_standings(self, connection: Connection | None) -> Mapping[str, SourceStanding]:
-        with nullcontext(connection) if connection is not None else self.engine.connect() as connected:
+        with nullcontext(connection) if connection is not None else at_once(self.engine) as connected:
             standings, keys = fleet_rows.standings(connected), self.keys.read(connected)
             logs.follow(levels.read(connected))
         self._open_with(keys)
@@ -210,7 +211,7 @@ class Fleet:
         return int(self.remembered("threads", self._read_threads))
 
     def _read_threads(self) -> int:
-        with self.engine.connect() as connection:
+        with at_once(self.engine) as connection:
             alive = fleet_rows.alive(connection)
         return sum(card.threads for card in alive) or self.worker.threads
 

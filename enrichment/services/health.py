@@ -12,6 +12,7 @@ from sqlalchemy import Connection, text
 from sqlalchemy.exc import SQLAlchemyError
 
 from enrichment.reservoir import fleet as fleet_rows
+from enrichment.reservoir.pool import at_once
 from enrichment.services.fleet import Fleet
 
 SETTLES_LOOKED_AT = 20_000
@@ -61,7 +62,7 @@ class Health:
 
     def _database(self) -> tuple[dict[str, Any], dict[str, fleet_rows.SourceStanding], dict[str, Any]]:
         try:
-            with self._fleet.engine.connect() as connection:
+            with at_once(self._fleet.engine) as connection:
                 known = fleet_rows.standings(connection)
                 alive = fleet_rows.alive(connection)
                 self._note_successes(connection)

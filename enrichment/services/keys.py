@@ -18,6 +18,7 @@ from enrichment.domain.questions import Question
 from enrichment.domain.subjects import Kind
 from enrichment.reservoir import fleet as fleet_rows
 from enrichment.reservoir import keys as rows
+from enrichment.reservoir.pool import at_once
 from enrichment.reservoir.retrying import in_transaction
 from enrichment.services import standing
 from enrichment.services.fleet import Fleet
@@ -96,7 +97,7 @@ def listed(fleet: Fleet) -> list[dict[str, Any]]:
     """Every key: `name`, `sources`, `from` ("database", "environment" of this process, or None where it is not set),
     `ending` (the last four characters of a long one), `changed_at`, and `problem` where a stored one cannot be opened.
     """
-    with fleet.engine.connect() as connection:
+    with at_once(fleet.engine) as connection:
         stored = rows.stored(connection)
     return [_shown(fleet, name, sources, stored.get(name)) for name, sources in sorted(names(fleet).items())]
 

@@ -17,6 +17,7 @@ from sqlalchemy import Connection
 
 from enrichment.domain.subjects import Kind, Status
 from enrichment.reservoir import outlook as rows
+from enrichment.reservoir.pool import at_once
 from enrichment.reservoir.retrying import in_transaction
 from enrichment.reservoir.subjects import Ref
 from enrichment.services.fleet import Fleet
@@ -46,7 +47,7 @@ class Seen:
 
 def look(fleet: Fleet, refs: Collection[Ref]) -> dict[Ref, Seen]:
     """How these subjects stand, in one question. Raises sqlalchemy.exc.DBAPIError at once where it cannot be asked."""
-    with fleet.engine.connect() as connection:
+    with at_once(fleet.engine) as connection:
         found = rows.statuses(connection, [ref.kind for ref in refs], [ref.id for ref in refs])
     return {
         Ref(Kind(row.kind), row.subject_id): Seen(Status(row.status), row.completeness_score, len(row.sources_used))

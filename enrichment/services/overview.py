@@ -15,6 +15,7 @@ from enrichment.domain.questions import Budget, Question, Terms
 from enrichment.domain.subjects import Lane, lane_of
 from enrichment.reservoir import fleet as fleet_rows
 from enrichment.reservoir import overview as rows
+from enrichment.reservoir.pool import at_once
 from enrichment.reservoir.retrying import in_transaction
 from enrichment.services.fleet import Fleet
 from enrichment.wire.limiter import SourceNow as LimiterNow
@@ -128,7 +129,7 @@ class Overview:
     def now(self) -> Glance:
         """Raises redis.RedisError and sqlalchemy.exc.DBAPIError."""
         fleet, names = self._fleet, list(self._fleet.sources)
-        with fleet.engine.connect() as connection:
+        with at_once(fleet.engine) as connection:
             at = rows.now(connection)
             table = _Table.read(connection, names)
             letters = sum(row.rows for row in rows.letters(connection, "open"))
@@ -245,19 +246,19 @@ def note_minute(fleet: Fleet) -> None:
 
 def minutes(fleet: Fleet, count: int) -> Sequence[Any]:
     """What each of the last so many minutes came to; some may be missing."""
-    with fleet.engine.connect() as connection:
+    with at_once(fleet.engine) as connection:
         return rows.minutes(connection, count)
 
 
 def letters_by_source(fleet: Fleet, state: str) -> Sequence[Any]:
     """Dead letters in this state by `source` and `outcome`: `rows`, the most first."""
-    with fleet.engine.connect() as connection:
+    with at_once(fleet.engine) as connection:
         return rows.letters(connection, state)
 
 
 def workers(fleet: Fleet) -> list[dict[str, Any]]:
     """Every worker known: its card, `silent` (seconds since its last heartbeat), `alive`, and the lookups it holds."""
-    with fleet.engine.connect() as connection:
+    with at_once(fleet.engine) as connection:
         held = rows.held(connection)
         known = fleet_rows.workers(connection)
     return [

@@ -103,7 +103,7 @@ def windows(fleet: Fleet) -> dict[str, int]:
 
 def _windows(fleet: Fleet) -> dict[str, int]:
     """Threads are shared among the sources that have work; the others keep the least window, to begin with."""
-    with fleet.engine.connect() as connection:
+    with at_once(fleet.engine) as connection:
         busy = lookups.sources_with(connection, fleet.sources, "waiting")
     wanted = {source: _wanted(fleet, source) for source in busy}
     most = fleet.threads() * SHARE_OF_THREADS

@@ -19,6 +19,7 @@ from enrichment.reservoir import findings, lookups, outlook, performers, reviews
 from enrichment.reservoir import fleet as fleet_rows
 from enrichment.reservoir import subjects as rows
 from enrichment.reservoir.merging import followed
+from enrichment.reservoir.pool import at_once
 from enrichment.reservoir.retrying import in_transaction
 from enrichment.reservoir.subjects import Ref
 from enrichment.services.fleet import Fleet
@@ -110,7 +111,7 @@ def sight(fleet: Fleet) -> dict[str, Sighting]:
         a_second = min(LOOK_ROWS, fleet.limiter.budget(source).rate)
         calls = math.ceil(now[source].in_call + 1 + a_second)
         most[source] = min(LOOK_ROWS, calls * max(sizes[source].values(), default=1))
-    with fleet.engine.connect() as connection:
+    with at_once(fleet.engine) as connection:
         waiting = lookups.calls_waiting(connection, sizes, most)
     return {
         source: Sighting(waiting[source].calls, n.in_call, n.in_flight, n.turns, n.paused_for, n.reason)
@@ -364,7 +365,7 @@ def _kind_stats(connection: Connection, kind: Kind, by_status: Mapping[str, int]
 
 def source_states(fleet: Fleet) -> list[dict[str, Any]]:
     """Every source: where it is, what it may, how it stands. Of secrets only whether they are there."""
-    with fleet.engine.connect() as connection:
+    with at_once(fleet.engine) as connection:
         known = fleet_rows.standings(connection)
         lines, moment = lookups.lines(connection), database_now(connection)
     fleet.standings()  # every source as its probe has found it
@@ -433,7 +434,7 @@ def _budget(budget: Budget) -> dict[str, Any]:
 
 def queue(fleet: Fleet) -> list[dict[str, Any]]:
     """Open lookups by `source`, `lane` and `state`: how many (`lookups`), and the age of the oldest in seconds."""
-    with fleet.engine.connect() as connection:
+    with at_once(fleet.engine) as connection:
         lines = lookups.lines(connection)
     return [
         {"source": x.source, "lane": x.lane, "state": x.state, "lookups": x.rows, "oldest_seconds": round(x.oldest, 1)}

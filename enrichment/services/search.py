@@ -9,6 +9,7 @@ from typing import Any
 from enrichment.domain.subjects import Kind, Status
 from enrichment.domain.text import name_key, title_key
 from enrichment.reservoir import search as rows
+from enrichment.reservoir.pool import at_once
 from enrichment.reservoir.search import Place
 from enrichment.services.fleet import Fleet
 
@@ -35,7 +36,7 @@ def subjects(
     A search has one page: who needs a second one says more.
     """
     given = given.replace("\x00", "").strip()
-    with fleet.engine.connect() as connection:
+    with at_once(fleet.engine) as connection:
         if given:
             return Page(rows.named(connection, kind, given, _keys(given), status=status, most=PAGE), None)
         if status is not None:

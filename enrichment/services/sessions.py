@@ -11,6 +11,7 @@ import hmac
 import secrets
 
 from enrichment.reservoir import sessions as rows
+from enrichment.reservoir.pool import at_once
 from enrichment.reservoir.retrying import in_transaction
 from enrichment.services import tokens
 from enrichment.services.fleet import Fleet
@@ -30,14 +31,14 @@ def new_secret() -> str:
 
 def by_token(fleet: Fleet, secret: str) -> str | None:
     """The secret of a new session, None where this access token opens nothing."""
-    with fleet.engine.connect() as connection:
+    with at_once(fleet.engine) as connection:
         number = rows.token_of(connection, tokens.digest(secret))
     return _begun(fleet, number) if number is not None else None
 
 
 def by_password(fleet: Fleet, name: str, password: str) -> str | None:
     """The secret of a new session, None where nobody of this name has this password. It takes a while, as it must."""
-    with fleet.engine.connect() as connection:
+    with at_once(fleet.engine) as connection:
         known = rows.passwords(connection, name)
     if not known:
         _hashed(password, bytes(_SALT))  # an unknown name takes as long as a known one
@@ -56,7 +57,7 @@ def _begun(fleet: Fleet, token: int) -> str:
 
 def caller_of(fleet: Fleet, secret: str) -> Caller | None:
     """Who is signed in with this session, None where it is over."""
-    with fleet.engine.connect() as connection:
+    with at_once(fleet.engine) as connection:
         row = rows.who(connection, tokens.digest(secret))
     return tokens.named(row.id, row.name, row.scopes, row.user_id) if row is not None else None
 

@@ -13,6 +13,7 @@ from enrichment.reservoir import fleet as fleet_rows
 from enrichment.reservoir import lookups
 from enrichment.reservoir import subjects as rows
 from enrichment.reservoir.lookups import Touched
+from enrichment.reservoir.pool import at_once
 from enrichment.reservoir.retrying import in_transaction
 from enrichment.reservoir.subjects import Ref
 from enrichment.services.fleet import LONG_PAUSE, STOP, Fleet
@@ -99,7 +100,7 @@ def reset_breaker(fleet: Fleet, source: str) -> tuple[str, str]:
 def keep_in_step(fleet: Fleet) -> None:
     """By the steward: Redis follows PostgreSQL; lookups of sources that are away are put aside or taken up again."""
     fleet.standings()  # with the keys there are
-    with fleet.engine.connect() as connection:
+    with at_once(fleet.engine) as connection:
         standings = fleet_rows.standings(connection)
         deferred = lookups.sources_with(connection, fleet.sources, "deferred")
     for source in fleet.sources:
@@ -160,7 +161,7 @@ def _each_chunk(fleet: Fleet, move: Callable[[Connection], Sequence[Touched]], *
 
 def for_cold_start(engine: Engine, source: str) -> Standing:
     """What PostgreSQL knows of a source whose limiter state is missing."""
-    with engine.connect() as connection:
+    with at_once(engine) as connection:
         known = fleet_rows.standings(connection).get(source)
     if known is None:
         return Standing()

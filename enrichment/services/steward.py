@@ -15,6 +15,7 @@ from enrichment.reservoir import claims, lookups, settling
 from enrichment.reservoir import fleet as fleet_rows
 from enrichment.reservoir import subjects as rows
 from enrichment.reservoir.fleet import WorkerCard
+from enrichment.reservoir.pool import at_once
 from enrichment.reservoir.subjects import Ref
 from enrichment.services import expiry, overview, standing
 from enrichment.services.fleet import Fleet
@@ -95,7 +96,7 @@ class Steward:
 
     def _bury(self) -> None:
         """What dead workers held comes back at its old place."""
-        with self._fleet.engine.connect() as connection:
+        with at_once(self._fleet.engine) as connection:
             known = fleet_rows.workers(connection)
         dead = [card for card, silent in known if self._is_dead(card, silent)]
         if not dead:

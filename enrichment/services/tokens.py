@@ -13,6 +13,7 @@ from typing import Any
 from sqlalchemy import Connection
 
 from enrichment.reservoir import access
+from enrichment.reservoir.pool import at_once
 from enrichment.reservoir.retrying import in_transaction
 from enrichment.services.fleet import Fleet
 
@@ -71,7 +72,7 @@ def make(fleet: Fleet, name: str, scopes: Collection[Scope], days: int | None = 
 
 def listed(fleet: Fleet) -> list[dict[str, Any]]:
     """Every token, without what could open anything: `id`, `name`, `ending`, `scopes`, moments, `valid`."""
-    with fleet.engine.connect() as connection:
+    with at_once(fleet.engine) as connection:
         rows = access.tokens(connection)
     return [{name: value for name, value in row._asdict().items() if name != "digest"} for row in rows]
 
@@ -114,7 +115,7 @@ def caller_of(fleet: Fleet, secret: str, now: datetime) -> Caller | None:
 
 
 def _read(fleet: Fleet) -> dict[bytes, _Token]:
-    with fleet.engine.connect() as connection:
+    with at_once(fleet.engine) as connection:
         return {
             bytes(row.digest): _Token(named(row.id, row.name, row.scopes, row.user_id), row.expires_at)
             for row in access.tokens(connection)

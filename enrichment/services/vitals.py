@@ -12,6 +12,7 @@ from enrichment.reservoir import fleet as fleet_rows
 from enrichment.reservoir.counts import Key
 from enrichment.reservoir.fleet import SourceStanding, WorkerCard
 from enrichment.reservoir.lookups import Line
+from enrichment.reservoir.pool import at_once
 from enrichment.services.fleet import Fleet
 from enrichment.services.refill import windows
 from enrichment.services.report import open_letters
@@ -62,7 +63,7 @@ def read(fleet: Fleet) -> Vitals:
     """Now. Raises sqlalchemy.exc.SQLAlchemyError and redis.RedisError."""
     fleet.tally.hand_over(fleet.engine)
     rooms = windows(fleet)
-    with fleet.engine.connect() as connection:
+    with at_once(fleet.engine) as connection:
         return _read(fleet, connection, rooms)
 
 
