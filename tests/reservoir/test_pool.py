@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 import pytest
 from sqlalchemy import Connection, Engine, create_engine, text
 
-from enrichment.reservoir.pool import IDLE_SECONDS, make_engine
+from enrichment.reservoir.pool import IDLE_SECONDS, at_once, make_engine
 from enrichment.reservoir.retrying import in_transaction
 from tests.conftest import Empty
 
@@ -82,3 +82,29 @@ def test_only_one_that_lay_idle_is_tried(engine: Engine, clock: Clock, empty: Em
         query = text("SELECT query FROM pg_stat_activity WHERE pid = :pid")
         assert looking.execute(query, {"pid": pid}).scalar_one() == last
     other.dispose()
+
+
+def prepared(engine: Engine) -> int:
+    """Statements that the server keeps for the connection used last."""
+    with engine.begin() as connection:
+        return int(connection.execute(text("SELECT count(*) FROM pg_prepared_statements")).scalar_one())
+
+
+def test_who_only_reads_lets_nothing_prepared_be_forgotten(engine: Engine) -> None:
+    for _ in range(3):
+        in_transaction(engine, whose)
+    kept = prepared(engine)
+    assert kept
+
+    with at_once(engine) as connection:
+        whose(connection)
+
+    assert prepared(engine) >= kept
+
+
+def test_each_statement_at_once_is_a_transaction_of_its_own(engine: Engine) -> None:
+    with at_once(engine) as connection:
+        mine = text("SELECT pg_current_xact_id()")
+        assert connection.execute(mine).scalar_one() != connection.execute(mine).scalar_one()
+    with engine.begin() as connection:
+        assert connection.execute(mine).scalar_one() == connection.execute(mine).scalar_one()
