@@ -43,6 +43,7 @@ def make_engine(database_url: str, connections: int, monotonic: Callable[[], flo
         json_deserializer=parse,
         connect_args={
             "connect_timeout": 5,
+            # Prepared when it comes for the second time; after five more plans of its own PostgreSQL may keep one.
             "prepare_threshold": 1,
             "options": " ".join(f"-c {name}={value}" for name, value in SESSION.items()),
             "application_name": "linernotes",
