@@ -74,7 +74,7 @@ def at_once(engine: Engine) -> Connection:
     """A connection on which each statement is a transaction of its own: for reading, and for what stands alone.
 
     BEGIN and COMMIT are round trips too. And what only reads in a transaction ends it with a ROLLBACK, with which
-    psycopg forgets all that is prepared on a connection: nearly every statement was planned anew, a third of the
-    database's CPU.
+    psycopg forgets all that is prepared on a connection: nearly every statement was planned anew, for nearly half of
+    the database's time where one thread was at work.
     """
     return engine.connect().execution_options(isolation_level="AUTOCOMMIT")

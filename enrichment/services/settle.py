@@ -247,10 +247,7 @@ def _meet_albums(connection: Connection, subjects: list[Subject], kept: Sequence
     if not named:
         return subjects
     albums = albums_of(connection, named.values())
-    links = {track: albums[names].id for track, names in named.items() if names in albums}
-    for track_id, album_id in links.items():
-        by_id[track_id].parents[Kind.ALBUM] = album_id
-    rows.link_albums(connection, links)
+    rows.link_albums(connection, {track: albums[names].id for track, names in named.items() if names in albums})
     return rows.lock(connection, [subject.ref for subject in subjects])
 
 

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from sqlalchemy import event
 
 from enrichment.domain.questions import Question
 from enrichment.domain.subjects import Kind
@@ -203,7 +204,11 @@ def test_albums_that_replies_name_are_found_or_made_in_one_go(bench: Bench, upst
         "album.title": keys["title"][0],
     }
     tracks = [bench.track(title, priority=LOW) for title in ("Angel", "Atlas one", "Ba", "Black")]
+    statements: list[str] = []
+    event.listen(bench.fleet.engine, "before_cursor_execute", lambda *given: statements.append(given[2]))
     answered(bench, "codes")
+    assert sum("FROM albums t JOIN names" in each for each in statements) == 1
+    assert sum("INSERT INTO albums" in each for each in statements) == 1
     linked = bench.rows(
         "SELECT t.id, a.title, a.artist FROM tracks t JOIN albums a ON a.id = t.album_id ORDER BY t.title"
     )
